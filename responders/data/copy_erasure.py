@@ -1,6 +1,7 @@
 """Erase people in copies and restored databases."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, takewhile
 
@@ -16,15 +17,17 @@ from shared.engine.steps.documents.batched import consume_until
 from shared.ports.groups import Ports
 
 
+@dataclass
 class DatabaseCopyEraser:
     """One database that is a copy, made at a moment, and nobody's own."""
 
-    def __init__(self, ports: Ports, policy: Policy, database: str, at: datetime) -> None:
-        self._ports = ports
-        self._policy = policy
-        self._database = database
-        self._at = at
-        self._documents = ports.system(policy.system).documents
+    _ports: Ports
+    _policy: Policy
+    _database: str
+    _at: datetime
+
+    def __post_init__(self) -> None:
+        self._documents = self._ports.system(self._policy.system).documents
 
     def erase_people(self, progress: ErasureProgress, seconds: float) -> ErasureProgress:
         """Erase for so many seconds; return the progress. Raises: Unavailable, Rejected."""

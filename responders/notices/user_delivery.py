@@ -6,6 +6,7 @@ No token, address or id is kept, logged or told: a recipient is a place among th
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -44,19 +45,20 @@ MAX_SILENT_BATCHES = 3
 """So many in a row without an answer are the silence of the channel."""
 
 
+@dataclass
 class UserDelivery:
     """One notice on one channel to users, for the length of one delivery."""
 
-    def __init__(
-        self, ports: Ports, policy: Policy, channel: Channel, users: Addressees, about: NoticeContext
-    ) -> None:
-        self._ports = ports
-        self._policy = policy
-        self._channel = channel
-        self._users = users
-        self._about = about
+    _ports: Ports
+    _policy: Policy
+    _channel: Channel
+    _users: Addressees
+    _about: NoticeContext
+
+    def __post_init__(self) -> None:
+        users, rules = self._users, self._policy.erasure
         self._field = users.tokens or users.address
-        whose = owner_fields(policy.erasure, users.collection) if policy.erasure is not None else []
+        whose = owner_fields(rules, users.collection) if rules is not None else []
         self._only = sorted({self._field, users.consent, users.language, *whose} - {""})
 
     def request_approval(self, notice: Notice, now: datetime) -> tuple[Notice, list[Notice]] | None:

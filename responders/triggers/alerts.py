@@ -1,5 +1,6 @@
 """on_alert: record an alert and open or join its incident. Nothing is decided here."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from responders.alerts.incident_assignment import IncidentAssigner
@@ -18,13 +19,15 @@ DUPLICATE_WINDOW = timedelta(seconds=30)
 MAX_REMEMBERED_KEYS = 10_000
 
 
+@dataclass
 class AlertsTrigger:
     """Decodes a notification or a security finding, and has each (id, state) recorded once."""
 
-    def __init__(self, ports: Ports, policies: Policies) -> None:
-        self._ports = ports
-        self._policies = policies
-        self._recording = IncidentAssigner(ports, "on_alert")
+    _ports: Ports
+    _policies: Policies
+
+    def __post_init__(self) -> None:
+        self._recording = IncidentAssigner(self._ports, "on_alert")
         self._settled: dict[tuple[str, str], datetime] = {}
         """Keys that were committed and published in the last moments: a duplicate needs no read."""
 

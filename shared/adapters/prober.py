@@ -12,6 +12,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -89,6 +90,7 @@ def _look_up(host: str, port: int) -> list[tuple[Any, ...]]:
     return [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
+@dataclass
 class HttpProber:
     """A Prober over HTTPS, or over HTTP to an embedded cloud.
 
@@ -101,17 +103,12 @@ class HttpProber:
     answer and no error.
     """
 
-    def __init__(
-        self,
-        resolve: HostResolver = resolve_publicly,
-        look_up: AddressLookup = _look_up,
-        latency: str = "",
-        secrets: Callable[[], SecretValues] | None = None,
-    ) -> None:
-        self._resolve = resolve
-        self._look_up = look_up
-        self._latency = latency
-        self._secrets = secrets
+    resolve: HostResolver = resolve_publicly
+    look_up: AddressLookup = _look_up
+    latency: str = ""
+    secrets: Callable[[], SecretValues] | None = None
+
+    def __post_init__(self) -> None:
         self._tokens: dict[ProbeAccount | None, tuple[str, float]] = {}
 
     def ask(self, probe: Probe) -> ProbeAnswer:
@@ -130,12 +127,12 @@ class HttpProber:
         try:
             if sign_in is not None:
                 status, body, headers = self._send_request(sign_in, began)
-                took = headers.get(self._latency)
+                took = headers.get(self.latency)
                 token, detail = _read_token(probe, status, body)
                 passed = bool(token)
             if probe.url and (token or account is None):
                 status, body, headers = self._send_request(probe, began, token)
-                took = headers.get(self._latency)
+                took = headers.get(self.latency)
                 detail = _find_mismatch(probe, status, body)
                 passed = not detail
                 digest = "" if account else hashlib.sha256(body).hexdigest()
@@ -162,12 +159,12 @@ class HttpProber:
             if url.scheme not in ("http", "https") or not host:
                 raise ValueError("no address of the web")
             named = url.netloc.rpartition("@")[2]
-            played = self._resolve(host)
+            played = self.resolve(host)
             if played is not None:
                 return ProbeDestination(_replace_host(url._replace(scheme="http"), played), named, None)
             if url.scheme != "https":
                 raise ValueError("asked in the clear")
-            address = _public_address(self._look_up(host, port))
+            address = _public_address(self.look_up(host, port))
             return ProbeDestination(_replace_host(url, address), named, host)
         except ValueError as unfit:
             raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
@@ -179,9 +176,9 @@ class HttpProber:
 
     def _build_sign_in(self, probe: Probe, account: ProbeAccount) -> Probe:
         """Return the sign-in as a request of its own."""
-        if self._secrets is None:
+        if self.secrets is None:
             raise Rejected(f"probe {probe.name}: no secret can be read here")
-        secrets = self._secrets()
+        secrets = self.secrets()
         password = secrets.read(account.password_secret).strip()
         key = secrets.read(account.api_key_secret).strip()
         if not (key.isascii() and key.isprintable()):

@@ -1,6 +1,7 @@
 """What every external effect asks first: kill switches, freeze windows, the rollback itself."""
 
 import threading
+from dataclasses import dataclass
 
 from shared.core.errors import RollbackError
 from shared.core.runtime import Clock
@@ -15,14 +16,16 @@ from shared.domain.system_record import (
 )
 
 
+@dataclass
 class StopConditions:
     """Whether a rollback may do anything, never older than 2 seconds; safe for threads."""
 
-    def __init__(self, store: Store, clock: Clock, rollback: Rollback) -> None:
-        """Of the rollback as its worker has claimed it."""
-        self._store = store
-        self._clock = clock
-        self._rollback = rollback
+    _store: Store
+    _clock: Clock
+    _rollback: Rollback
+    """As its worker has claimed it."""
+
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._read_at = float("-inf")
         self._stop = ""

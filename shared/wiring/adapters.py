@@ -1,6 +1,7 @@
 """Select the adapter behind each port from the settings; each is built at first use."""
 
 import uuid
+from dataclasses import dataclass
 from random import Random
 
 from shared.adapters.audit_logging_store import AuditLoggingStore
@@ -10,27 +11,25 @@ from shared.core.lazy import LockedCachedProperty
 from shared.core.pubsub_message import PushIdentity
 from shared.core.runtime import Ids
 from shared.core.store import Store
-from shared.domain.policy.system_policy import Policies
 from shared.ports.messaging import Bus
 from shared.ports.platform import Prober
 from shared.wiring import groups
-from shared.wiring.settings import Settings
 
 MAX_PARALLEL_CALLS = 16
 """Parallel calls: at one to two seconds a call, several times the default write quota."""
 
 
+@dataclass(eq=False)
 class Wiring(groups.Connections):
     """The ports of one process. Without a local cloud and emulators in its settings: Google's."""
 
-    def __init__(self, settings: Settings, policies: Policies, *, deployed: bool) -> None:
-        super().__init__(settings, policies, deployed=deployed)
+    def __post_init__(self) -> None:
         self.operators = groups.OperatorWiring(self)
         self.notices = groups.NoticeWiring(self)
         self.buckets = groups.BucketWiring(self)
         self.projects = groups.ProjectWiring(self)
         self.inspection = groups.InspectionWiring(self)
-        self._systems = {name: groups.SystemWiring(self, name, self.buckets) for name in policies}
+        self._systems = {name: groups.SystemWiring(self, name, self.buckets) for name in self.policies}
 
     @LockedCachedProperty
     def store(self) -> Store:
@@ -71,7 +70,7 @@ class Wiring(groups.Connections):
         if account is None or audience is None:
             raise BadConfiguration("ROLLBACK_PUSH_ACCOUNT or ROLLBACK_PUSH_AUDIENCE is not set")
         projects = (self.project, *(policy.project for policy in self.policies.values()))
-        return PushIdentity(projects, account, audience, self._deployed)
+        return PushIdentity(projects, account, audience, self.deployed)
 
     @property
     def is_local(self) -> bool:

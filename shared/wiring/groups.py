@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from shared.adapters.gcp.firebase.messaging import FirebasePush
 
 
+@dataclass(eq=False)
 class Connections:
     """Settings, policies by system, and the clients built from them at first use.
 
@@ -35,14 +37,13 @@ class Connections:
     answer.
     """
 
-    def __init__(self, settings: Settings, policies: Policies, *, deployed: bool) -> None:
-        self.settings = settings
-        self.policies = policies
-        self._deployed = deployed
+    settings: Settings
+    policies: Policies
+    deployed: bool
 
     @LockedCachedProperty
     def clients(self) -> Clients:
-        return Clients(self._addresses(), deployed=self._deployed)
+        return Clients(self._addresses(), deployed=self.deployed)
 
     @LockedCachedProperty
     def clock(self) -> Clock:

@@ -1,6 +1,7 @@
 """The configuration of Identity Platform."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from shared.adapters.gcp.rest import Rest
@@ -14,13 +15,15 @@ WRITE_PERMISSIONS = (*PERMISSIONS, "firebaseauth.configs.update")
 _OUTPUT_ONLY_FIELDS = ("name", "subtype")
 
 
+@dataclass
 class IdentityPlatform:
     """AuthSettings over `admin/v2` of one project, which pays for the quota too."""
 
-    def __init__(self, rest: Rest, project: str) -> None:
-        self._rest = rest
-        self._project = project
-        self._path = f"/admin/v2/projects/{project}/config"
+    _rest: Rest
+    _project: str
+
+    def __post_init__(self) -> None:
+        self._path = f"/admin/v2/projects/{self._project}/config"
 
     def settings(self) -> dict[str, Any]:
         """Each setting by its path; secrets do not leave this call."""

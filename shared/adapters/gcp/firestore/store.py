@@ -33,6 +33,7 @@ _RollbackRequest = types.RollbackRequest.pb()
 _REQUEST_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
 
 
+@dataclass
 class FirestoreStore:
     """A Store over one database, `projects/P/databases/D`.
 
@@ -41,14 +42,15 @@ class FirestoreStore:
     applied. Here a lost answer is Ambiguous, and the caller looks.
     """
 
-    def __init__(self, client: Any, database: str, clock: Clock, random: Random) -> None:
-        self._client = client
-        self._database = database
-        self._clock = clock
-        self._random = random
-        self._root = f"{database}/documents"
+    _client: Any
+    _database: str
+    _clock: Clock
+    _random: Random
+
+    def __post_init__(self) -> None:
+        self._root = f"{self._database}/documents"
         # What routes a call to a named database; the official wrapper sends it beside the client's.
-        self._metadata = (("google-cloud-resource-prefix", database),)
+        self._metadata = (("google-cloud-resource-prefix", self._database),)
 
     def get(self, path: str, transaction: bytes = b"") -> Document:
         request = _BatchGetRequest(
