@@ -111,16 +111,16 @@ def _document_patterns(by: EventFilters) -> Iterator[tuple[str, str]]:
     if event == _AUDITED:
         named = (by.get("serviceName", _ANY), by.get("methodName", _ANY))
         if all(map(_is_segment_match, named, _WRITTEN_BY)):
-            yield _ANY, _resource_segment(by.get("resourceName", ""), "databases") or _ANY
+            yield _ANY, _database_name(by.get("resourceName", "")) or _ANY
     elif event == _ANY or event.startswith(_EVENTS):
         resource = by.get("resource", "")
         pattern = resource.partition("/documents/")[2] or by.get("document", _ANY)
-        yield pattern, _resource_segment(resource, "databases") or by.get("database", _ANY)
+        yield pattern, _database_name(resource) or by.get("database", _ANY)
 
 
-def _resource_segment(name: str, collection: str) -> str:
-    """The id below a collection in the name of a resource; empty: it names none."""
-    return name.partition(f"{collection}/")[2].partition("/")[0]
+def _database_name(name: str) -> str:
+    """The id of the database in the name of a resource; empty: it names none."""
+    return name.partition("databases/")[2].partition("/")[0]
 
 
 def _may_match(pattern: str, scope: Scope, besides: Container[str]) -> bool:
