@@ -37,7 +37,7 @@ def fail_rollback(case: Case, why: str, moved: Collection[str] = ()) -> bool:
     is_recovered = case.rollback.status is RollbackStatus.RUNNING and _is_recovery_current(case)
     becomes = IncidentStatus.RECOVERED if is_recovered else IncidentStatus.ESCALATED
     status, works = RollbackStatus.FAILED, None if is_recovered else False
-    return _end_rollback(case, "rollback.failed", status, becomes, why, moved, works=works)
+    return _end_rollback(case, status, becomes, why, moved, works=works)
 
 
 def cancel_rollback(case: Case) -> bool:
@@ -58,7 +58,7 @@ def cancel_rollback(case: Case) -> bool:
         is_kept = is_recovered and not case.rollback.yields_to
         becomes = IncidentStatus.WATCHING if is_kept else IncidentStatus.INVESTIGATING
     status, works = RollbackStatus.CANCELLED, None if is_recovered else False
-    return _end_rollback(case, "rollback.cancelled", status, becomes, why, works=works)
+    return _end_rollback(case, status, becomes, why, works=works)
 
 
 def succeed_rollback(
@@ -77,9 +77,9 @@ def succeed_rollback(
     the recovery is observed. `works`: as `change_status`. `half`: what follows for the documents,
     where the caller has just read it. `observed`: fields of the rollback that the last check found.
     """
-    status, event = RollbackStatus.SUCCEEDED, "rollback.succeeded"
+    status = RollbackStatus.SUCCEEDED
     return _end_rollback(
-        case, event, status, becomes, note, writes=writes, works=works, half=half, observed=observed
+        case, status, becomes, note, writes=writes, works=works, half=half, observed=observed
     )
 
 
@@ -114,7 +114,6 @@ def _is_recovery_current(case: Case) -> bool:
 
 def _end_rollback(
     case: Case,
-    event_name: str,
     status: RollbackStatus,
     becomes: IncidentStatus,
     why: str,
@@ -154,7 +153,7 @@ def _end_rollback(
     later = tuple(build_outstanding_erasure(case.rollback, steps, case.now())) if running else ()
     waits = ("pending erasures run when no pause, freeze or rollback blocks them",) if later else ()
     turn = Transition(
-        event=event_name,
+        event=f"rollback.{status.lower()}",
         note=f"{why}; a person may now {_join_alternatives(possible)}" if escalated else note,
         details=(
             *waits,
