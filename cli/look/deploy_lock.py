@@ -10,7 +10,6 @@ from cli.support.exit_codes import REFUSED
 from cli.support.output import AsJson, print_json, print_line
 from cli.support.parameters import argument, flag, option
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 from shared.domain.signals.labels import status_label
 from shared.domain.system_record import active_freeze
 
@@ -61,7 +60,7 @@ def find_locks(ours: Operations, policy: Policy, now: datetime) -> list[str]:
         for one in open_incidents
         if not one.is_awaiting_recovery  # a fix may end it
     ]
-    if rollback is not None and rollback.status not in ENDED_ROLLBACK_STATUSES:
+    if rollback is not None and not rollback.has_ended:
         reasons.append(f"rollback {rollback.id} goes on: {status_label(rollback.status)}")
     elif system.slot:
         reasons.append(f"rollback {system.slot} goes on")

@@ -20,7 +20,7 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.recovery_times import RecoveryTimes
 from shared.domain.incidents.response_status import ResponseStatus
 from shared.domain.rollback.plan import Step, count_progress
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals.labels import status_label
 from shared.state.available_commands import read_available_verbs
 from shared.state.system_status import read_forecast, read_recovery_times, read_response_status
@@ -56,7 +56,7 @@ class FollowedIncident(FrozenStruct):
     @property
     def is_over(self) -> bool:
         """Whether nothing more happens by itself."""
-        return self.rollback.status in ENDED_ROLLBACK_STATUSES
+        return self.rollback.has_ended
 
 
 def follow_incident(ours: Operations, name: str, *, quietly: bool) -> FollowedIncident:
@@ -127,7 +127,7 @@ class Lines:
 def render_incident(seen: FollowedIncident) -> Group:
     """What a terminal shows while it is followed."""
     incident, rollback = seen.incident, seen.rollback
-    newest = incident.timeline[-1]
+    newest = incident.newest_turn
     lines = [
         (incident_line(incident), "bold"),
         (f"{rollback.id}: {status_label(rollback.status)}", STYLES.get(rollback.status, "")),

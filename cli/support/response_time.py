@@ -18,7 +18,7 @@ def incident_line(incident: Incident) -> str:
 
 def last_change_line(incident: Incident) -> str:
     """Return since when an incident is in its status, and why."""
-    last = incident.timeline[-1]
+    last = incident.newest_turn
     return f"{status_label(last.status)} since {format_time(last.at)} UTC: {last.note}"
 
 

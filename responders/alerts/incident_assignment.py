@@ -26,7 +26,7 @@ from shared.domain.signals.breadth import FEATURE_LEVELS, limit_signal, measure_
 from shared.domain.signals.labels import signal_label
 from shared.domain.signals.registry import SignalSource, has_source
 from shared.domain.system_record import System, decode_system, system_path
-from shared.engine.audited_commit import CommitDraft, prepare_commit
+from shared.engine.audited_commit import CommitDraft, build_rollback_writes
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import StateReader
@@ -100,7 +100,7 @@ class IncidentAssigner:
             return None
         name = incidents.rollback_id(incident.id, incident.rollbacks)
         rollback = StateReader(self._ports.store).rollback(name)
-        return rollback if rollback and rollback.status not in ENDED_ROLLBACK_STATUSES else None
+        return rollback if rollback and not rollback.has_ended else None
 
     def _read_other_state(self, alert: Alert, state: str) -> Alert | None:
         """The beginning or the end of the same alert, if it is stored."""
@@ -122,7 +122,7 @@ class IncidentAssigner:
             return []
         joined = create_event("rollback.alert-joined", now, self._actor, alert=alert.key)
         draft = CommitDraft((joined,), {"due_at": now})
-        return prepare_commit(rollback, document.version, draft, self._ports.ids(), renew=False)[1]
+        return build_rollback_writes(rollback, document, draft, self._ports.ids)
 
     def _build_preemption_writes(self, policy: Policy, system: System, alert: Alert) -> list[Write]:
         """The commit by which a feature's rollback under way stops for an alert; none: it goes on.
@@ -151,11 +151,11 @@ class IncidentAssigner:
         now = document.read_at
         yielding = create_event("rollback.yields", now, self._actor, alert=alert.key)
         draft = CommitDraft((yielding,), {"cancel_requested": why, "yields_to": alert.key, "due_at": now})
-        return prepare_commit(rollback, document.version, draft, self._ports.ids(), renew=False)[1]
+        return build_rollback_writes(rollback, document, draft, self._ports.ids)
 
     def _build_failure_writes(self, policy: Policy, known: Incident, alert: Alert) -> list[Write]:
         """Return the writes that record a failure which the alert proves, and which is new."""
-        newest = known.timeline[-1]
+        newest = known.newest_turn
         fails = affected_functions([alert], policy)
         contradicts_check = not newest.is_well and not fails.isdisjoint(known.working)
         is_known = known.has_failed and not newest.works and not contradicts_check
@@ -164,7 +164,7 @@ class IncidentAssigner:
         document = self._ports.store.get(incidents.incident_path(known.id))
         before = document.decode(Incident)
         became = incidents.observe_failure(before, document.read_at)
-        since = incidents.well_since(before) or before.timeline[-1].at
+        since = incidents.well_since(before) or before.newest_turn.at
         if alert.started_at > since:  # it fails again since it was observed to work
             became = replace(became, working=tuple(one for one in before.working if one not in fails))
         states = openings.public_state_writes(policy, became, document.read_at)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from responders.commands.authentication import authenticate_command, build_token_use_writes
 from responders.commands.registry import COMMANDS
 from responders.support.command_handler import CommandRequest
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.durations import describe_duration
 from shared.core.errors import Refused
 from shared.core.pubsub_message import PubSubMessage
@@ -57,10 +57,9 @@ def execute(
 
 def _is_done(ports: Ports, command: Command) -> bool:
     """Return whether its record is stored. Raises: Refused, for a record of another command."""
-    fields = ports.store.get(command_path(command.id)).fields
-    if fields is None:
+    done = ports.store.get(command_path(command.id)).find(CommandRecord)
+    if done is None:
         return False
-    done = decode(CommandRecord, fields)
     is_order = command.command == "rollback"  # its record names the incident that it opened
     incident = done.incident if is_order or not command.incident else command.incident
     system, verb, reason = command.system or ALL_SYSTEMS, command.command, command.reason

@@ -12,7 +12,7 @@ from shared.domain.incidents.incident import Incident, acknowledge, incident_pat
 from shared.domain.rollback.rollback import Rollback, rollback_path
 from shared.domain.signals.labels import status_label
 from shared.domain.system_record import system_path
-from shared.engine.audited_commit import CommitDraft, prepare_commit
+from shared.engine.audited_commit import CommitDraft, build_rollback_writes
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from shared.state.available_commands import find_obstacle, read_available_verbs
 from shared.state.reader import StateReader
@@ -80,9 +80,7 @@ class CommandSubject(FrozenStruct):
         """The commit of a person's word: fenced, in the rollback's own chain, if there is one."""
         if self.newest is None:
             return []
-        commit_id = self.asked.ports.ids()
-        _, writes = prepare_commit(self.newest, self.rollback_document.version, draft, commit_id, renew=False)
-        return writes
+        return build_rollback_writes(self.newest, self.rollback_document, draft, self.asked.ports.ids)
 
 
 def is_command_outdated(command: Command, said_at: datetime, incident: Incident, rollback: Rollback) -> bool:

@@ -20,7 +20,6 @@ from shared.domain.reports.monthly_stats import compute_monthly_stats, tally_inc
 from shared.domain.reports.report import IncidentReport, build_report
 from shared.domain.rollback import pins
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus, count_progress
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 from shared.domain.signals.labels import status_label
 from shared.domain.system_record import ALL_SYSTEMS, pause_state
 from shared.engine.steps.functions.judge_canary import KIND as JUDGE
@@ -85,7 +84,7 @@ class ConsolePages:
             "incident": incident,
             "rollback": newest,
             "why": summarize_decision(newest),
-            "is_over": newest is None or newest.status in ENDED_ROLLBACK_STATUSES,
+            "is_over": newest is None or newest.has_ended,
             "times": recovery_lines(times, now),
             "response": system_status.read_response_status(self._reading, incident, newest, times, now),
             "outlook": system_status.read_forecast(self._reading, policy, incident, newest, steps, now),

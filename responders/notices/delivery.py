@@ -55,10 +55,8 @@ class NoticeDelivery:
         Raises: Moved, while nothing was sent, or once another has claimed the notice being sent.
         """
         document = self._ports.store.get(path)
-        if document.fields is None:
-            return
-        notice, now = document.decode(Notice), document.read_at
-        if notice.due_at is None or notice.due_at > now:
+        notice, now = document.find(Notice), document.read_at
+        if notice is None or notice.due_at is None or notice.due_at > now:
             return
         if self._is_premature(notice):
             self._save_notice(document, replace(notice, due_at=now + PREMATURE_DELAY))
@@ -109,7 +107,7 @@ class NoticeDelivery:
             return bool(incident.acknowledged_by) or incidents.has_ended_since(incident, notice.created_at)
         is_same_time = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
         counted = is_same_time and notice.severity is incident.severity
-        return incident.timeline[-1].is_well or not counted or not incident.has_failed
+        return incident.newest_turn.is_well or not counted or not incident.has_failed
 
     def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
         """Return whether the public may not see the incident, or the notice is outdated."""
@@ -181,11 +179,8 @@ class NoticeDelivery:
         """Record the result of the notice and of its channel. Raises: Moved."""
         store = self._ports.store
         document = store.get(notices.notice_path(claimed.id))
-        now = document.read_at
-        if document.fields is None:
-            return
-        current = document.decode(Notice)
-        if (current.attempts, current.due_at) != (claimed.attempts, claimed.due_at):
+        current, now = document.find(Notice), document.read_at
+        if current is None or (current.attempts, current.due_at) != (claimed.attempts, claimed.due_at):
             return  # it took so long that another has claimed it anew
         known = store.get(outbox.channel_path(claimed.system, channel.name))
         state = outbox.record_answer(_state(known, claimed, channel), channel, answer, now)

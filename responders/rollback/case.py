@@ -1,6 +1,7 @@
 """One rollback in a worker's hands, with its incident: every change of state goes through here."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial, reduce
 from typing import Any
@@ -96,15 +97,17 @@ class _FunctionCheck(FrozenStruct):
     """Whether the records of incidents are newer than the check."""
 
 
+@dataclass
 class Case:
     """What a worker knows while it holds a rollback."""
 
-    def __init__(self, ports: Ports, policy: Policy, tenure: LeasedRollback, pool: Pool) -> None:
-        self.ports = ports
-        self.policy = policy
-        self.tenure = tenure
-        self.pool = pool
-        document = ports.store.get(incidents.incident_path(tenure.rollback.incident))
+    ports: Ports
+    policy: Policy
+    tenure: LeasedRollback
+    pool: Pool
+
+    def __post_init__(self) -> None:
+        document = self.ports.store.get(incidents.incident_path(self.tenure.rollback.incident))
         self.incident = document.decode(Incident)
         self._failing: set[str] = set()
         self._checked = _FunctionCheck()
@@ -203,7 +206,7 @@ class Case:
     @staticmethod
     def _is_overtaken(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> bool:
         """Return whether it has ended, or a new command forbids a turn without `despite_words`."""
-        if rollback.status in ENDED_ROLLBACK_STATUSES:
+        if rollback.has_ended:
             return True
         has_new_command = bool(rollback.cancel_requested) or rollback.operator_inputs != known
         return has_new_command and not turn.despite_words
@@ -469,9 +472,9 @@ class Case:
             is_judged = "gates" in turn.facts and is_confirmed(turn.facts) and not is_warning
             waits = incident.is_unconfirmed and not is_judged and now < until
             incident = replace(incident, unconfirmed_until=until if waits else None)
-        ends_as, is_well = turn.changes.get("status"), incident.timeline[-1].is_well
+        ends_as, is_well = turn.changes.get("status"), incident.newest_turn.is_well
         is_breach = has_source(incident.signal, SignalSource.DECLARED)
-        has_recovered = incident.has_failed and incident.timeline[-1].works and not is_breach
+        has_recovered = incident.has_failed and incident.newest_turn.works and not is_breach
         if status is IncidentStatus.ESCALATED and ends_as is RollbackStatus.NOT_TAKEN and has_recovered:
             status = IncidentStatus.RECOVERED
         elif status is IncidentStatus.RECOVERED and (is_breach or not is_well):

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from shared.core.codec import FrozenStruct, encode
 from shared.core.redaction import redact_value
-from shared.core.store import SERVER_TIME, Create, Update, Write
+from shared.core.runtime import Ids
+from shared.core.store import SERVER_TIME, Create, Document, Update, Write
 from shared.domain.audit import anchor
 from shared.domain.audit.chain import Event, build_entry
 from shared.domain.rollback.rollback import Rollback, audit_entry_path, rollback_path
@@ -44,6 +45,13 @@ def prepare_commit(
         *draft.writes,
         *([asked] if ANCHORED_FIELDS & draft.changes.keys() else []),
     ]
+
+
+def build_rollback_writes(
+    rollback: Rollback, document: Document, draft: CommitDraft, ids: Ids
+) -> list[Write]:
+    """Build the fenced commit of one that does not hold the lease."""
+    return prepare_commit(rollback, document.version, draft, ids(), renew=False)[1]
 
 
 def _add_changes_to_events(draft: CommitDraft, before: Rollback) -> tuple[Event, ...]:

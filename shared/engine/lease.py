@@ -18,6 +18,7 @@ and composes its commit again.
 """
 
 from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -29,7 +30,7 @@ from shared.core.runtime import Clock, Ids
 from shared.core.store import Document, Reader, Store, Write, retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LEASE_DURATION, Lease, Rollback
+from shared.domain.rollback.rollback import LEASE_DURATION, Lease, Rollback
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 
 MAX_COMMIT_ATTEMPTS = 10
@@ -47,29 +48,25 @@ ComposeCommit = Callable[[Rollback], CommitDraft | None]
 """Decides a commit from the newest state of the rollback; called again when that has changed."""
 
 
+@dataclass
 class LeasedRollback:
-    """A claimed rollback and its one committer."""
+    """A claimed rollback and its one committer.
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        ids: Ids,
-        rollback: Rollback,
-        version: datetime | None,
-        renewed: float,
-    ) -> None:
-        """Of a claim that was made at `version` by the store's clock, and sent at `renewed`."""
-        self._store = store
-        self._clock = clock
-        self._ids = ids
-        self._version = version
-        self._renewed = renewed
-        self._claimed_at = version or clock.now()
-        self._claim_sent = renewed
-        self._claim_answered = clock.monotonic()
-        self._fence = rollback.fence
-        self.rollback = rollback
+    The claim was made at `_version` by the store's clock, and sent at `_renewed`.
+    """
+
+    _store: Store
+    _clock: Clock
+    _ids: Ids
+    rollback: Rollback
+    _version: datetime | None
+    _renewed: float
+
+    def __post_init__(self) -> None:
+        self._claimed_at = self._version or self._clock.now()
+        self._claim_sent = self._renewed
+        self._claim_answered = self._clock.monotonic()
+        self._fence = self.rollback.fence
         self.commits = 0
         """Commits that landed under this tenure."""
 
@@ -160,10 +157,8 @@ class LeasedRollback:
     def record_late_worker(self) -> None:
         """Record that this late worker has not died. Raises: Moved, if surpassed; Unavailable."""
         document = self._store.get(rollbacks.rollback_path(self.rollback.id))
-        if document.fields is None:
-            return
-        current = document.decode(Rollback)
-        if current.status in ENDED_ROLLBACK_STATUSES or self._fence < current.fence - current.takeovers:
+        current = document.find(Rollback)
+        if current is None or current.has_ended or self._fence < current.fence - current.takeovers:
             return
         told = create_event("rollback.worker-late", document.read_at, "worker", fence=self._fence)
         draft = CommitDraft((told,), {"late": current.late + 1})
@@ -236,7 +231,7 @@ def claim_rollback(
 
 def _is_claimable(rollback: Rollback, document: Document, message_id: str) -> bool:
     """Whether this message may take the rollback now, judged by the store's own clock."""
-    if rollback.status in ENDED_ROLLBACK_STATUSES or rollback.due_at is None:
+    if rollback.has_ended or rollback.due_at is None:
         return False
     if rollback.lease is None:
         return rollback.due_at <= document.read_at + DUE_TIME_SKEW_TOLERANCE

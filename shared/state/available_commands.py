@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, Rollback
+from shared.domain.rollback.rollback import Direction, Rollback
 from shared.state.reader import StateReader
 
 
@@ -37,7 +37,7 @@ def find_obstacle(reading: StateReader, incident: Incident, newest: Rollback, ve
     for other in reversed(reading.rollbacks_of(incident.system)):
         began_at = other.started_at or other.created_at
         is_newer = other.incident != incident.id and began_at > newest.created_at
-        counts = other.status not in ENDED_ROLLBACK_STATUSES or (undoes and other.started_at is not None)
+        counts = not other.has_ended or (undoes and other.started_at is not None)
         if is_newer and counts and not (mine and other.scope and mine.isdisjoint(other.scope)):
             return other
     return None

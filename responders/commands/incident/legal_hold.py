@@ -34,8 +34,8 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import filed_report
 from shared.domain.retention import RECORD_RETENTION
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, rollback_path
-from shared.engine.audited_commit import CommitDraft, prepare_commit
+from shared.domain.rollback.rollback import Rollback, rollback_path
+from shared.engine.audited_commit import CommitDraft, build_rollback_writes
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import StateReader, read_entries_after
@@ -121,7 +121,7 @@ def _build_expiry_write_batches(
     for name in incident.rollback_ids:
         document = store.get(rollback_path(name))
         rollback = document.find(Rollback)
-        if rollback is None or rollback.status not in ENDED_ROLLBACK_STATUSES:
+        if rollback is None or not rollback.has_ended:
             continue
         for below in ("steps", "audit", "decisions"):
             yield from _batch_expiry_writes(store.query(Query(f"{document.path}/{below}")), expires_at)
@@ -130,7 +130,7 @@ def _build_expiry_write_batches(
         if _needs_expiry_change(rollback.expires_at, expires_at):
             told = create_event(f"rollback.{record.command}", document.read_at, record.actor)
             kept = replace(rollback, expires_at=expires_at)
-            yield prepare_commit(kept, document.version, CommitDraft((told,)), ports.ids(), renew=False)[1]
+            yield build_rollback_writes(kept, document, CommitDraft((told,)), ports.ids)
 
 
 def _batch_expiry_writes(found: Iterable[Document], expires_at: datetime | None) -> Iterator[list[Write]]:

@@ -26,7 +26,7 @@ from shared.domain.notices.recipients import create_team_notices
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LAST_STABLE, Direction, RollbackRequest
+from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.engine import load_steps
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
@@ -104,7 +104,7 @@ def cancel(asked: CommandRequest) -> CommandEffect:
     """The rollback begins nothing more; what is in flight settles, and nothing is undone."""
     subject = find_subject(asked)
     command, rollback = asked.command, subject.rollback
-    if rollback.cancel_requested and rollback.status not in ENDED_ROLLBACK_STATUSES:
+    if rollback.cancel_requested and not rollback.has_ended:
         raise Refused(f"{rollback.id} is being cancelled: {rollback.cancel_requested}")
     subject.require_possible("cancel")
     now = subject.rollback_document.read_at

@@ -31,7 +31,7 @@ from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.system_record import System
-from shared.engine.audited_commit import CommitDraft, prepare_commit
+from shared.engine.audited_commit import CommitDraft, build_rollback_writes
 from shared.ports.groups import Ports
 
 USUAL_FIELDS = (("target", rollbacks.LAST_STABLE), ("delay_seconds", 0))
@@ -61,8 +61,8 @@ def _build_yield_writes(asked: CommandRequest, found: OrderComparison) -> tuple[
     document = asked.ports.store.get(rollbacks.rollback_path(found.rollback))
     told = create_event("rollback.yield-requested", document.read_at, asked.command.actor)
     draft = CommitDraft((told,), {"yield_requested": True})
-    rollback, ids = document.decode(rollbacks.Rollback), asked.ports.ids
-    return tuple(prepare_commit(rollback, document.version, draft, ids(), renew=False)[1])
+    rollback = document.decode(rollbacks.Rollback)
+    return tuple(build_rollback_writes(rollback, document, draft, asked.ports.ids))
 
 
 def describe_conflict(found: OrderComparison, command: Command) -> str:
@@ -81,7 +81,7 @@ def _join_rollback(
     document = store.get(rollbacks.rollback_path(found.rollback))
     place = store.get(incidents.incident_path(found.incident))
     rollback, now = document.decode(rollbacks.Rollback), document.read_at
-    if rollback.status in rollbacks.ENDED_ROLLBACK_STATUSES:
+    if rollback.has_ended:
         raise Moved(f"{rollback.id} has ended in the meantime")
     word, changes = "joined", dict[str, Any]()
     if found.relation is OrderRelation.EXTENDS:
@@ -95,7 +95,7 @@ def _join_rollback(
         changes["added_orders"] = (*rollback.added_orders, note)[-rollbacks.MAX_ADDED_ORDERS :]
     told = create_event(f"rollback.{word}", now, command.actor, command=encode(command), right=asked.right)
     draft = CommitDraft((told,), changes)
-    _, writes = prepare_commit(rollback, document.version, draft, asked.ports.ids(), renew=False)
+    writes = build_rollback_writes(rollback, document, draft, asked.ports.ids)
     owned = incidents.acknowledge(place.decode(Incident), order.responder, now)
     noted = incidents.change_status(owned, owned.status, now, note)
     writes.append(place.build_update(noted))
@@ -143,7 +143,7 @@ def build_supersede_writes(
         place = ports.store.get(incidents.incident_path(rollback.incident))
         incident = incidents.acknowledge(place.decode(Incident), order.responder, now)
         changes: dict[str, Any] = {"superseded_by": successor}
-        if rollback.status in rollbacks.ENDED_ROLLBACK_STATUSES:
+        if rollback.has_ended:
             note = f"continued by {successor}, requested by {order.actor}: {order.reason}"
             works = incident.status in incidents.WORKING_STATUSES
             becomes = IncidentStatus.WATCHING if works else IncidentStatus.INVESTIGATING
@@ -157,6 +157,6 @@ def build_supersede_writes(
             changes |= {"cancel_requested": f"superseded by {successor}, {order}", "due_at": now}
         told = create_event("rollback.superseded", now, order.actor, by=successor, reason=order.reason)
         draft = CommitDraft((told,), changes)
-        writes += prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]
+        writes += build_rollback_writes(rollback, document, draft, ports.ids)
         writes.append(place.build_update(incident))
     return writes, said

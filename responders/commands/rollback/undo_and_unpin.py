@@ -6,7 +6,7 @@ from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.undoable_changes import has_undoable_changes
 from shared.core.errors import Refused
 from shared.domain.policy.severity import Severity
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, RollbackRequest
+from shared.domain.rollback.rollback import Direction, RollbackRequest
 from shared.domain.signals.labels import status_label
 from shared.domain.system_record import system_path
 from shared.state.reader import StateReader
@@ -24,7 +24,7 @@ def undo(asked: CommandRequest) -> CommandEffect:
 def build_undo_order(subject: CommandSubject) -> RollbackRequest:
     """The order that an undo gives. Raises: Refused, with what stands against it."""
     command, rollback, name = subject.asked.command, subject.rollback, subject.incident.id
-    if rollback.status not in ENDED_ROLLBACK_STATUSES:
+    if not rollback.has_ended:
         status = status_label(rollback.status).lower()
         raise Refused(f"{rollback.id} is {status}: cancel it, or wait for its end")
     subject.require_unobstructed("undo")

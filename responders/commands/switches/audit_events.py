@@ -14,7 +14,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policies
 from shared.domain.rollback.rollback import Rollback, RollbackStatus, rollback_path
 from shared.domain.system_record import ALL_SYSTEMS
-from shared.engine.audited_commit import CommitDraft, prepare_commit
+from shared.engine.audited_commit import CommitDraft, build_rollback_writes
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import StateReader
@@ -68,11 +68,11 @@ def _build_audit_writes(
     if is_lifted:
         changes["held_since"] = None
     draft = CommitDraft((told,), changes)
-    _, writes = prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)
+    writes = build_rollback_writes(rollback, document, draft, ports.ids)
     place = ports.store.get(incidents.incident_path(rollback.incident))
-    if place.fields is None:
+    incident = place.find(incidents.Incident)
+    if incident is None:
         return writes, []
-    incident = place.decode(incidents.Incident)
     owned = incidents.acknowledge(incident, record.responder, now)
     if record.tells in ACKNOWLEDGING_EVENTS and owned != incident:
         writes.append(place.build_update(owned))

@@ -195,9 +195,9 @@ class DocumentRewriter:
         self, database: str, document: Document
     ) -> tuple[dict[str, DocumentChange], dict[str, RewriteResult]]:
         """Return what an earlier attempt of this batch meant, and what of it landed."""
-        if document.fields is None:
+        entry = document.find(JournalEntry)
+        if entry is None:
             return {}, {}
-        entry = document.decode(JournalEntry)
         meant = {one.path: one for one in quarantine.unpack_changes(self._vault.read(entry.kept))}
         done: dict[str, RewriteResult] = {one.path: one.at for one in entry.landed}
         unknown = [one for path, one in meant.items() if path not in done]

@@ -15,7 +15,7 @@ from responders.rollback.decision.plan import describe_plan_size
 from responders.rollback.decision.rollback_decision import build_decided_plan
 from shared.core.codec import encode
 from shared.core.errors import Moved, Unavailable
-from shared.core.store import Document, Update, Write
+from shared.core.store import Document, Write
 from shared.core.text import count_noun, first_lines
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
@@ -76,7 +76,7 @@ def record_dry_run(
     text = "\n".join((f"Dry run by {record.actor} in {record.system}: {result}", *details))
     said = create_notices(policy, f"dry-run-{record.id}", Severity.LOW, "rehearsed", text, now, **answer)
     told = create_event("command.rehearsed", now, "worker", command=record.id, result=result, **answer)
-    kept = Update(document.path, encode(known), document.version)
+    kept = document.build_update(known)
     writes: list[Write] = [kept, event_write(record.system, f"rehearsed:{record.id}", told)]
     with suppress(Moved):  # somebody else has told it
         work_queue.commit_with_notices(ports, writes, said)
@@ -109,12 +109,11 @@ def _answer_from_data(
     """What would become of it; None: that is not known yet, and a worker is to go on."""
     now = document.read_at
     place = ports.store.get(repair.preview_path(f"dry-run-{record.id}"))
-    known = Preparation(expires_at=now + RECORD_RETENTION)
-    known = place.find(Preparation) or known
+    known = place.find(Preparation) or Preparation(expires_at=now + RECORD_RETENTION)
     found, known = forecast_data_request(ports, policy, order, now, known, SURVEY_TIME_LIMIT_SECONDS)
     if found.survey is not None and not found.survey.is_over:
         with suppress(Moved):  # somebody else has gone through that piece
-            due = Update(document.path, encode(replace(record, due_at=now)), document.version)
+            due = document.build_update(replace(record, due_at=now))
             ports.store.commit([place.build_write(known), due])
             work_queue.publish_work_item(ports.bus, work_queue.COMMAND, record.id, now)
         return None

@@ -209,7 +209,7 @@ def read_other_incidents(ports: Ports, incident: Incident) -> list[Incident]:
 def find_later_failures(policy: Policy, incident: Incident, others: Iterable[Incident]) -> set[str]:
     """Return the functions that the alerts of later incidents, not recovered, are about."""
     later = [one for one in others if one.detected_at > incident.detected_at]
-    return find_reported_functions(policy, (one for one in later if not one.timeline[-1].is_well))
+    return find_reported_functions(policy, (one for one in later if not one.newest_turn.is_well))
 
 
 def find_reported_functions(policy: Policy, opened: Iterable[Incident]) -> set[str]:

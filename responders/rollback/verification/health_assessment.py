@@ -61,8 +61,9 @@ def _compare_with_baseline(
     case: Case, requests: Mapping[str, RouterRequests] | None, since: datetime
 ) -> Health:
     """How it is beside how it was before the trouble: what is worse than that is ill."""
-    document = case.ports.store.get(probe_signals.probes_path(case.policy.system))
-    looks = document.decode(probe_signals.ProbeRecord).looks if document.fields is not None else {}
+    path = probe_signals.probes_path(case.policy.system)
+    record = case.ports.store.get(path).find(probe_signals.ProbeRecord)
+    looks = record.looks if record is not None else {}
     before, window = case.rollback.baseline, (since, case.now())
     return baseline.compare_with_baseline(before, requests, looks, window, case.policy.gates)
 

@@ -29,7 +29,7 @@ def observe_hold(case: Case, since: datetime) -> bool | None:
         found = replace(found, doubted=failed - found.working)
     is_back = case.rollback.way in (Direction.BACK, Direction.REPAIR)
     case.observe_check({*found.functions}, found.working if is_back else frozenset())
-    state, worked = judge_recovery(found), case.incident.timeline[-1].works
+    state, worked = judge_recovery(found), case.incident.newest_turn.works
     if found.functions:  # the commit of the check records that they fail
         return None
     if worked:

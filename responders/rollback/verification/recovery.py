@@ -34,7 +34,7 @@ from shared.domain.signals.alert import Alert
 from shared.domain.signals.alert_conditions import ConditionState
 from shared.domain.signals.registry import SignalSource, has_source
 from shared.domain.system_record import System, system_path
-from shared.engine.audited_commit import CommitDraft, prepare_commit
+from shared.engine.audited_commit import CommitDraft, build_rollback_writes
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.available_commands import exclude_obstructed
@@ -256,7 +256,7 @@ def _decide_change(
     """What becomes of the incident; None: it stays as it is."""
     is_own = moved is not None and moved.incident == incident.id and not moved.superseded_by
     is_incomplete = moved is not None and is_own and moved.status in INCOMPLETE_ENDS
-    if state is ConditionState.STANDS and incident.timeline[-1].is_well:
+    if state is ConditionState.STANDS and incident.newest_turn.is_well:
         note = f"it fails again: {join_names(list(found.lines))}"
         becomes = IncidentStatus.ESCALATED if incident.is_decided_by_person else IncidentStatus.INVESTIGATING
         return _Change("incident.failing-again", becomes, note)
@@ -278,7 +278,7 @@ def _has_only_breach_left(incident: Incident, found: ConditionResults) -> bool:
     others = [one for alert, one in found.judged if not has_source(alert.signal, SignalSource.DECLARED)]
     is_declared = len(others) < len(found.judged) and all(one is ConditionState.OVER for one in others)
     is_observed = bool(found.working) and not (found.failing or found.doubted or incident.failing)
-    is_new = incident.has_failed and not incident.timeline[-1].is_well
+    is_new = incident.has_failed and not incident.newest_turn.is_well
     return is_declared and is_observed and is_new and found.scope <= {*incident.working}
 
 
@@ -321,7 +321,7 @@ def _build_follower_writes(
             failing=tuple(one for one in follower.failing if one not in works),
         )
         if is_over and became.has_failed and ordered <= works and not became.failing:
-            note = f"what failed works again: {checked.timeline[-1].note}"
+            note = f"what failed works again: {checked.newest_turn.note}"
             became = incidents.change_status(became, became.status, now, note, works=True)
         if became != follower:
             writes.append(document.build_update(became))
@@ -338,5 +338,4 @@ def _build_event_writes(
         return [event_write(incident.system, f"{change.event}:{incident.id}:{now:%Y%m%dT%H%M%S}", event)]
     newest = past[0].decode(Rollback)
     draft = CommitDraft((event,), {"expires_at": newest.expires_at})  # so that its head is anchored
-    _, writes = prepare_commit(newest, past[0].version, draft, ports.ids(), renew=False)
-    return writes
+    return build_rollback_writes(newest, past[0], draft, ports.ids)

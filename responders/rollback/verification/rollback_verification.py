@@ -195,7 +195,7 @@ def _build_check_transition(case: Case, health: Health) -> Transition:
     confirmed = _probe_confirmation_fields(case, health)
     turn = Transition("health.looked", health.reason, changes=confirmed, say=False)
     works = health.verdict is HealthVerdict.WELL
-    if works is case.incident.timeline[-1].works or health.verdict is HealthVerdict.INCONCLUSIVE:
+    if works is case.incident.newest_turn.works or health.verdict is HealthVerdict.INCONCLUSIVE:
         return turn
     note = f"works again, and a roll-out continues: {health.reason}" if works else health.reason
     return replace(turn, note=note, status=IncidentStatus.VERIFYING, works=works)

@@ -213,10 +213,15 @@ class Incident(StoredDocument):
     ended_at: datetime | None = None
     expires_at: datetime | None = None
 
+    @property
+    def newest_turn(self) -> TimelineEvent:
+        """The last entry of its time line."""
+        return self.timeline[-1]
+
     def is_unanswered(self, now: datetime) -> bool:
         """Return whether nobody has acknowledged a severe incident that has not recovered."""
         is_severe = self.severity in (Severity.CRITICAL, Severity.HIGH)
-        is_open = self.ended_at is None and not self.timeline[-1].is_well
+        is_open = self.ended_at is None and not self.newest_turn.is_well
         is_late = self.unanswered_at is not None and self.unanswered_at <= now
         return is_severe and is_open and is_late and not self.acknowledged_by
 
@@ -388,7 +393,7 @@ def acknowledge(incident: Incident, actor: str, at: datetime) -> Incident:
 
 def observe_failure(incident: Incident, at: datetime) -> Incident:
     """Return the incident with its first observed failure, or the first after a recovery."""
-    if incident.has_failed and not incident.timeline[-1].works:
+    if incident.has_failed and not incident.newest_turn.works:
         return incident
     observed = TimelineEvent(incident.status, at, "a failure is observed")
     first = incident.failure_observed_at if incident.has_failed else at
@@ -420,7 +425,7 @@ def change_status(
 
     `works`: whether a recovery was observed, and nothing to fail since; None: as it was.
     """
-    works = incident.timeline[-1].works if works is None else works
+    works = incident.newest_turn.works if works is None else works
     kept = [*incident.timeline[:1], *incident.timeline[1:][-MAX_TIMELINE:]]
     became = replace(
         incident,

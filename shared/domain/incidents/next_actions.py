@@ -6,7 +6,7 @@ from typing import Any
 from shared.core import topics
 from shared.domain.commands.command import format_gcloud_command
 from shared.domain.incidents.incident import Incident
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 
 
 def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str, ...]:
@@ -24,7 +24,7 @@ def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str,
     verbs: list[str] = []
     if rollback.is_awaiting_approval:
         verbs += ["approve", "reject"]
-    if rollback.status not in ENDED_ROLLBACK_STATUSES:
+    if not rollback.has_ended:
         verbs += [] if rollback.cancel_requested else ["cancel"]
     elif incident.is_decided_by_person:
         verbs += closing_verbs(rollback, is_undoable=incident.is_undoable)

@@ -170,7 +170,7 @@ def reopen_incident(
     if order is None and known.is_unconfirmed:
         status = incidents.IncidentStatus.DETECTED
     again = again if order is None else replace(again, unconfirmed_until=None)
-    works = order is not None and not order.rest and known.timeline[-1].is_well
+    works = order is not None and not order.rest and known.newest_turn.is_well
     again = incidents.change_status(again, status, now, why, works=works)
     due_at = now + policy.gates.judge_every if order is None and known.ended_at is None else now
     written = before.build_update(again)

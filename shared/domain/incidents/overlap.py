@@ -59,7 +59,7 @@ def continues_failure(scopes: Iterable[IncidentScope], incident: Incident, polic
 
     What was observed to work again since does not fail.
     """
-    fails = incident.has_failed and not incident.timeline[-1].is_well
+    fails = incident.has_failed and not incident.newest_turn.is_well
     told = (one for one in incident.scopes if one.proves_failure)
     functions = {name for one in told for name in ((one.function,) if one.function else policy.functions)}
     fails = fails and not (functions and functions <= {*incident.working} and not incident.failing)

@@ -236,7 +236,7 @@ def _resolution(incident: Incident, rollbacks: Sequence[Rollback]) -> str:
     if not rollbacks or rollbacks[-1] in executed or rollbacks[-1].status in UNDECIDED_STATUSES:
         return done
     if incident.ended_at is not None:
-        return done or incident.timeline[-1].note
+        return done or incident.newest_turn.note
     unchanged = f"{done}; nothing more" if done else "nothing"
     return f"{unchanged} was changed: {rollbacks[-1].outcome}"
 

@@ -251,7 +251,7 @@ def record_parts(
     times = [*(one.received_at for one in (*standing, *opened)), *filter(None, [observed_at])]
     alerted_at = record.alerted_at or min(times, default=None)
     record = replace(record, alerted=alerted, alerted_at=alerted_at, unknown=())
-    works = incident.timeline[-1].works
+    works = incident.newest_turn.works
     is_rechecked = state.word == RECHECKED_STATUS_NAME
     is_passive = state.word in UNFAILED_NAMES - {UNCONFIRMED_STATUS_NAME}
     if is_passive and (is_rechecked or not (incident.is_ordered or works)):

@@ -26,7 +26,7 @@ from shared.domain.reports import phases
 from shared.domain.reports.impact import Impact, ImpactCounts, measure_impact, unknown_impact
 from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.plan import Step, StepStatus
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Override, Rollback
+from shared.domain.rollback.rollback import Override, Rollback
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.declared_checks import VerificationResult
 
@@ -274,7 +274,7 @@ def _report_alert(alert: Alert) -> ReportedAlert:
 
 def _report_rollback(kept: ReportedRollback, facts: ReportFacts) -> RollbackReport:
     rollback, plan = kept.rollback, kept.rollback.plan
-    order, has_ended = rollback.order, rollback.status in ENDED_ROLLBACK_STATUSES
+    order, has_ended = rollback.order, rollback.has_ended
     called = [one for one in kept.steps if one.status is not StepStatus.UNNEEDED]
     documents = [ReportedDocument(one.path, one.at) for batch in kept.journal for one in batch.landed]
     documents += [ReportedDocument(one.path, None, one.why) for batch in kept.journal for one in batch.left]

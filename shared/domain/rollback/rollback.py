@@ -233,6 +233,11 @@ class Rollback(StoredDocument):
     expires_at: datetime | None = None
 
     @property
+    def has_ended(self) -> bool:
+        """Whether its status is an end."""
+        return self.status in ENDED_ROLLBACK_STATUSES
+
+    @property
     def is_awaiting_approval(self) -> bool:
         """Whether people are asked, also while its open question is decided again."""
         is_asked_again = self.status is RollbackStatus.DECIDING and self.question is not None
