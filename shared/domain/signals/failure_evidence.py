@@ -67,7 +67,7 @@ def assess_failures(policy: Policy, requests: Mapping[str, RouterRequests]) -> F
     Functions that are too quiet to be judged alone are judged together: a group, or a system, of
     functions with a request every few minutes still tells that nothing in it works. Where more
     functions seem to fail, they share the budget of false alarms: of 75 that fail a little below
-    the level, one would cross it by chance.
+    the level, one would cross it by chance. A group has the shares of those of it that seem to.
     """
     functions = policy.functions.keys()
     counts = {name: requests[name] for name in functions & requests.keys() if requests[name].total}
@@ -78,8 +78,10 @@ def assess_failures(policy: Policy, requests: Mapping[str, RouterRequests]) -> F
     proven = failing | working_functions(counts, policy.gates)
     for area in list_areas(policy):
         quiet = counts.keys() & area - proven
-        if has_failed(sum_requests(counts[name] for name in quiet), level, budget):
-            failing |= broken & quiet
+        suspects = broken & quiet
+        count = sum_requests(counts[name] for name in quiet)
+        if suspects and has_failed(count, level, budget * len(suspects)):
+            failing |= suspects
     return FailureEvidence(level, counts, frozenset(failing), frozenset(broken))
 
 
