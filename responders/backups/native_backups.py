@@ -30,9 +30,9 @@ def check_native_backups(ports: Ports, policies: Policies) -> None:
         if not policy.backups.native:
             continue
         document = ports.store.get(native_backups.managed_backups_path(policy.system))
-        before = document.find(ManagedBackupStatus)
+        previous = document.find(ManagedBackupStatus)
         now = document.read_at
-        if before is not None and now - before.looked_at < native_backups.CHECK_INTERVAL:
+        if previous is not None and now - previous.looked_at < native_backups.CHECK_INTERVAL:
             continue
         try:
             found = _find_faults(ports, policy, now)

@@ -25,8 +25,8 @@ def execute_command(ports: Ports, policies: Policies, command: str) -> None:
     something else was written meanwhile; Unavailable.
     """
     document = ports.store.get(command_path(command))
-    record, by = document.find(CommandRecord), document.read_at + DUE_TIME_SKEW_TOLERANCE
-    if record is None or record.due_at is None or record.due_at > by:
+    record, due_by = document.find(CommandRecord), document.read_at + DUE_TIME_SKEW_TOLERANCE
+    if record is None or record.due_at is None or record.due_at > due_by:
         return
     try:
         _dispatch_command(ports, policies, document, record)

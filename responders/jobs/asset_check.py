@@ -36,11 +36,11 @@ def check_due_assets(ports: Ports, policies: Policies) -> None:
         if policy.assets == AssetRules():
             continue
         document = ports.store.get(asset_protection.assets_path(policy.system))
-        before = document.find(asset_protection.AssetProtectionStatus)
+        previous = document.find(asset_protection.AssetProtectionStatus)
         now = document.read_at
-        if before is None or now >= before.due_at:
-            after = asset_protection.evaluate_assets(policy, _observe_assets(ports, policy), before, now)
-            _save_status(ports, policy, document, before, after)
+        if previous is None or now >= previous.due_at:
+            after = asset_protection.evaluate_assets(policy, _observe_assets(ports, policy), previous, now)
+            _save_status(ports, policy, document, previous, after)
 
 
 def _observe_assets(ports: Ports, policy: Policy) -> asset_protection.ObservedAssets:
@@ -79,12 +79,12 @@ def _save_status(
     ports: Ports,
     policy: Policy,
     document: Document,
-    before: asset_protection.AssetProtectionStatus | None,
+    previous: asset_protection.AssetProtectionStatus | None,
     after: asset_protection.AssetProtectionStatus,
 ) -> None:
     said: list[Notice] = []
     events = []
-    if after.notified_faults != (before.notified_faults if before else frozenset()):
+    if after.notified_faults != (previous.notified_faults if previous else frozenset()):
         now = after.looked_at
         name = "assets.amiss" if after.notified_faults else "assets.kept"
         said = _build_notices(policy, after)

@@ -154,9 +154,9 @@ class ProbeRunner:
         """The same, unless somebody writes first. Raises: Moved."""
         document = self._ports.store.get(probe_signals.probes_path(policy.system))
         now = document.read_at
-        before = document.find(probe_signals.ProbeRecord)
+        previous = document.find(probe_signals.ProbeRecord)
         record, events, said = _judge_probe_record(
-            before or probe_signals.ProbeRecord(policy.system, since=now), looks, policy, now
+            previous or probe_signals.ProbeRecord(policy.system, since=now), looks, policy, now
         )
         writes = [document.build_write(record), *events]
         version = commit_with_notices(self._ports, writes, said)

@@ -106,8 +106,8 @@ class NoticeDelivery:
         if notice.unless is WithdrawalCondition.ACKNOWLEDGED:
             return bool(incident.acknowledged_by) or incidents.has_ended_since(incident, notice.created_at)
         is_same_time = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
-        counted = is_same_time and notice.severity is incident.severity
-        return incident.newest_turn.is_well or not counted or not incident.has_failed
+        is_current = is_same_time and notice.severity is incident.severity
+        return incident.newest_turn.is_well or not is_current or not incident.has_failed
 
     def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
         """Return whether the public may not see the incident, or the notice is outdated."""

@@ -44,8 +44,8 @@ class BadReleaseAct(DemoAct):
             self._screen.say(f"{command.actor}: {command.result} ({command.reason})", stage.now())
         self._scene.show_application()
         stage.wait_for("the first status page", self._evidence.page)
-        probed_at = stage.now() + MINUTE
-        stage.wait_for("a minute of probes", lambda: stage.now() >= probed_at)
+        probed_until = stage.now() + MINUTE
+        stage.wait_for("a minute of probes", lambda: stage.now() >= probed_until)
         self._screen.say(f"status page: {self._evidence.page_address}", stage.now(), "bold")
         self._screen.say(f"console:     {stage.console}", stage.now(), "bold")
         self._screen.say(f"    {operators.SIGN_IN_HINT}")

@@ -72,12 +72,14 @@ def record_dry_run(
     if found is None:
         return
     result, details, answer = found
-    known = replace(record, result=result, answer=answer, due_at=None, expires_at=now + RECORD_RETENTION)
+    answered = replace(record, result=result, answer=answer, due_at=None, expires_at=now + RECORD_RETENTION)
     text = "\n".join((f"Dry run by {record.actor} in {record.system}: {result}", *details))
     said = create_notices(policy, f"dry-run-{record.id}", Severity.LOW, "rehearsed", text, now, **answer)
     told = create_event("command.rehearsed", now, "worker", command=record.id, result=result, **answer)
-    kept = document.build_update(known)
-    writes: list[Write] = [kept, event_write(record.system, f"rehearsed:{record.id}", told)]
+    writes: list[Write] = [
+        document.build_update(answered),
+        event_write(record.system, f"rehearsed:{record.id}", told),
+    ]
     with suppress(Moved):  # somebody else has told it
         work_queue.commit_with_notices(ports, writes, said)
 
@@ -109,12 +111,14 @@ def _answer_from_data(
     """What would become of it; None: that is not known yet, and a worker is to go on."""
     now = document.read_at
     place = ports.store.get(repair.preview_path(f"dry-run-{record.id}"))
-    known = place.find(Preparation) or Preparation(expires_at=now + RECORD_RETENTION)
-    found, known = forecast_data_request(ports, policy, order, now, known, SURVEY_TIME_LIMIT_SECONDS)
+    preparation = place.find(Preparation) or Preparation(expires_at=now + RECORD_RETENTION)
+    found, preparation = forecast_data_request(
+        ports, policy, order, now, preparation, SURVEY_TIME_LIMIT_SECONDS
+    )
     if found.survey is not None and not found.survey.is_over:
         with suppress(Moved):  # somebody else has gone through that piece
             due = document.build_update(replace(record, due_at=now))
-            ports.store.commit([place.build_write(known), due])
+            ports.store.commit([place.build_write(preparation), due])
             work_queue.publish_work_item(ports.bus, work_queue.COMMAND, record.id, now)
         return None
     plan, fates = found.plan, found.survey.outcome_counts if found.survey is not None else {}

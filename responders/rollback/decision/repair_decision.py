@@ -50,17 +50,20 @@ def decide_repair(case: Case) -> bool:
     if case.raise_severity(gathered.alerts):
         return True
     document = case.ports.store.get(repair.preview_path(rollback.id))
-    known = document.find(Preparation) or Preparation(expires_at=rollback.expires_at)
+    preparation = document.find(Preparation) or Preparation(expires_at=rollback.expires_at)
     deadline = (rollback.decide_by or now) + PREPARATION_TIMEOUT
-    found, prepared = (forecast_by_gates(order, gathered.facts, policy, deadline, now, rollback.id), known)
+    found, prepared = (
+        forecast_by_gates(order, gathered.facts, policy, deadline, now, rollback.id),
+        preparation,
+    )
     if found.outcome is Outcome.ROLLBACK:
         try:
-            found, prepared = _advance_preparation(case, order, gathered.facts, found, known)
+            found, prepared = _advance_preparation(case, order, gathered.facts, found, preparation)
         except Unavailable as silent:
             if now < deadline:
                 raise
             found = replace(found, outcome=Outcome.ESCALATE, reason=f"the data cannot be read: {silent}")
-    if prepared != known:
+    if prepared != preparation:
         try:
             case.ports.store.commit([document.build_write(prepared)])
         except Moved:  # another worker has prepared it: decide again by that
@@ -75,34 +78,40 @@ def decide_repair(case: Case) -> bool:
 
 
 def _advance_preparation(
-    case: Case, order: RollbackRequest, facts: DecisionFacts, found: DataRequestForecast, known: Preparation
+    case: Case,
+    order: RollbackRequest,
+    facts: DecisionFacts,
+    found: DataRequestForecast,
+    preparation: Preparation,
 ) -> tuple[DataRequestForecast, Preparation]:
     """What becomes of it as far as the data are known, and what is known then."""
     ports, policy = case.ports, case.policy
     document, record = read_known_damage(ports, policy)
-    why = _find_data_obstacle(case, document, record, known)
+    why = _find_data_obstacle(case, document, record, preparation)
     if record.last is not None:
-        known = replace(known, before=comparison_run(known.before, record.last))
+        preparation = replace(preparation, before=comparison_run(preparation.before, record.last))
     if why:
-        return replace(found, outcome=Outcome.HOLD, reason=why), known
+        return replace(found, outcome=Outcome.HOLD, reason=why), preparation
     if record.last is None:
-        return found, known
+        return found, preparation
     try:
         expiries = read_expiries(ports, policy, policy.integrity.database)
     except Unavailable as unknown:
-        return replace(found, outcome=Outcome.HOLD, reason=str(unknown)), known
+        return replace(found, outcome=Outcome.HOLD, reason=str(unknown)), preparation
     left = SURVEY_LEASE_SHARE * LEASE_DURATION.total_seconds() - case.tenure.seconds_since_commit
     at, waited = record.last.at, (case.now() - case.incident.detected_at).total_seconds()
     facts = replace(facts, seconds_since_detection=waited)
-    return forecast_by_survey(ports, policy, order, facts, found, known, record, at, expiries, left)
+    return forecast_by_survey(ports, policy, order, facts, found, preparation, record, at, expiries, left)
 
 
-def _find_data_obstacle(case: Case, document: Document, record: IntegrityRecord, known: Preparation) -> str:
+def _find_data_obstacle(
+    case: Case, document: Document, record: IntegrityRecord, preparation: Preparation
+) -> str:
     """Why no data may be moved yet; a look that is too old is asked for again."""
     policy, now = case.policy, case.now()
     if case.ports.buckets.quarantine is None:
         return quarantine.NO_BUCKET_REASON
-    quiet = evaluate_writer(record.last, known.before, policy, now)
+    quiet = evaluate_writer(record.last, preparation.before, policy, now)
     if quiet.is_quiet:
         return ""
     if quiet.again_at is None or now >= quiet.again_at:

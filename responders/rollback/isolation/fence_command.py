@@ -49,9 +49,9 @@ def raise_fence(asked: CommandRequest) -> CommandEffect:
         raise Refused(f"{policy.system} declares no invariants that need a fence (fence)")
     document = store.get(fences.fence_path(policy.system))
     now = document.read_at
-    before = document.find(Fence)
-    if before is not None and not before.is_over:
-        raise Refused(f"a fence of {before.actor} is {before.status} since {before.began_at:%H:%M}")
+    fence = document.find(Fence)
+    if fence is not None and not fence.is_over:
+        raise Refused(f"a fence of {fence.actor} is {fence.status} since {fence.began_at:%H:%M}")
     longest = now + rules.longest
     until = min(parse_time(command.expires, now) or longest, longest)
     if until <= now:
@@ -93,15 +93,15 @@ def continue_fence(ports: Ports, tell: Policy, document: Document, record: Comma
     until = ports.clock.monotonic() + WORK_TIME_LIMIT_SECONDS
     while record.due_at is not None:
         found = ports.store.get(fences.fence_path(record.system))
-        before = found.decode(Fence)
-        if before.command != record.id or before.is_over:
+        fence = found.decode(Fence)
+        if fence.command != record.id or fence.is_over:
             _commit_fence(ports, record, document, None, found.read_at, ())
             return
-        after = FenceStep(ports, policy, before, found).advance()
+        after = FenceStep(ports, policy, fence, found).advance()
         due = _next_check_at(after, found.read_at)
-        writes = _build_transition_writes(ports, tell, before, after, found)
+        writes = _build_transition_writes(ports, tell, fence, after, found)
         record = _commit_fence(ports, record, document, due, found.read_at, writes)
-        if after.rollback and after.status is not before.status and policy is not None:  # it waits
+        if after.rollback and after.status is not fence.status and policy is not None:  # it waits
             work_queue.publish_work_item(ports.bus, work_queue.ROLLBACK, after.rollback, found.read_at)
         goes_on = due is not None and due <= found.read_at + TRANSITION_POLL_INTERVAL
         if not goes_on or ports.clock.monotonic() > until:

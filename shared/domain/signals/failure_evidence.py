@@ -67,7 +67,8 @@ def assess_failures(policy: Policy, requests: Mapping[str, RouterRequests]) -> F
     Functions that are too quiet to be judged alone are judged together: a group, or a system, of
     functions with a request every few minutes still tells that nothing in it works. Where more
     functions seem to fail, they share the budget of false alarms: of 75 that fail a little below
-    the level, one would cross it by chance. A group has the shares of those of it that seem to.
+    the level, one would cross it by chance. A group has the shares of its functions that seem to
+    fail.
     """
     functions = policy.functions.keys()
     counts = {name: requests[name] for name in functions & requests.keys() if requests[name].total}

@@ -439,6 +439,7 @@ def test_a_question_grows_with_what_is_counted() -> None:
     assert "no longer restores" not in read_record(world, ":rollback.parked")[1]
     world.pass_time(12 * MINUTE)
     assert len(read_record(world, ":rollback.parked")) == 2
+    assert not any("-again" in sent.key for sent in world.ports.sender.sent)  # twice as many: paged
     assert before.plan.fingerprint != after.plan.fingerprint
     world.command(command="approve", system="bookshop", incident=world.incidents()[-1].id)
     world.pass_time(5 * MINUTE)
