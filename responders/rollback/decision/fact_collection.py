@@ -47,7 +47,7 @@ from shared.domain.signals.alert import Alert, AlertFact, open_alerts
 from shared.domain.signals.alert_conditions import affected_functions
 from shared.domain.signals.baseline import BASELINE_DURATION
 from shared.domain.signals.health import RouterRequests, failing_functions, sum_requests
-from shared.domain.signals.probe_history import SLOWDOWN_SIGNAL
+from shared.domain.signals.probe_history import SLOWDOWN_SIGNAL, ProbeResult
 from shared.domain.signals.probe_signals import ProbeRecord, probes_path
 from shared.domain.system_record import BUDGET_PATH, Budget, System
 from shared.ports.groups import Ports
@@ -137,6 +137,7 @@ def collect_facts(
         ),
         other_alerts=_select_other_alerts(answers),
         probe_counts=_count_probe_answers(answers, since),
+        checks=_read_checks(answers),
         first_requests=_read_counts(answers, "first requests", inventory),
         earliest_requests=_read_counts(answers, "earliest requests", inventory),
         slowdowns=_measure_slowdowns(answers, inventory),
@@ -262,11 +263,14 @@ def _select_other_alerts(answers: Mapping[str, Any]) -> tuple[AlertFact, ...]:
 def _count_probe_answers(answers: Mapping[str, Any], since: datetime) -> dict[str, RouterRequests]:
     """Return the answers of each probe since a time, by the stored record and by this decision."""
     counts = {name: [answer.count] for name, answer in read_health_answers(answers).probes.items()}
-    document = answer_or_none(answers["probe record"])
-    if document is not None and document.fields is not None:
-        for probe, results in document.decode(ProbeRecord).looks.items():
-            counts.setdefault(probe, []).extend(result.count for result in results if result.at >= since)
+    for probe, results in _read_checks(answers).items():
+        counts.setdefault(probe, []).extend(result.count for result in results if result.at >= since)
     return {probe: sum_requests(several) for probe, several in counts.items()}
+
+
+def _read_checks(answers: Mapping[str, Any]) -> Mapping[str, tuple[ProbeResult, ...]]:
+    document = answer_or_none(answers["probe record"])
+    return {} if document is None or document.fields is None else document.decode(ProbeRecord).looks
 
 
 def _measure_slowdowns(answers: Mapping[str, Any], inventory: Inventory) -> dict[str, float]:

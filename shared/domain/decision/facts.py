@@ -32,7 +32,7 @@ from shared.domain.signals.health import (
     failure_ratio,
     working_functions,
 )
-from shared.domain.signals.probe_history import DEFAULT_SLOWDOWN, SLOWDOWN_SIGNAL
+from shared.domain.signals.probe_history import DEFAULT_SLOWDOWN, SLOWDOWN_SIGNAL, ProbeResult
 from shared.domain.system_record import Budget, Controls, System
 
 
@@ -70,6 +70,8 @@ class DecisionFacts(Struct, frozen=True):
     seconds_since_detection: float = 0.0
     probe_counts: Mapping[str, RouterRequests] = {}
     """Answers of each probe since the onset, repeats included, and how many of them failed."""
+    checks: Mapping[str, tuple[ProbeResult, ...]] = {}
+    """The stored checks of each probe, oldest first."""
     other_alerts: tuple[AlertFact, ...] = ()
     """Open alerts of the system's other open incidents: evidence, and nothing to decide here."""
     first_requests: Mapping[str, RouterRequests] | None = None

@@ -16,6 +16,7 @@ from shared.domain.decision.gates.registry import gates_for
 from shared.domain.signals import failure_evidence
 from shared.domain.signals.health import RouterRequests
 from tests.chaos.decisions import situations
+from tests.chaos.decisions.answers import Answer
 from tests.chaos.decisions.play import DecisionWorld, Outcome
 
 pytestmark = pytest.mark.slice
@@ -103,6 +104,20 @@ def test_a_planted_fault_is_found(
 def test_a_slow_release_is_restored_whole(seed: int) -> None:
     """Requests from before the onset do not make a slow function look quick."""
     assert DecisionWorld(situations.draw_situation(seed)).play().restored is not None
+
+
+@pytest.mark.parametrize("seed", [81637860796, 81637862520])
+def test_checks_after_a_release_tell_it_from_an_outage(seed: int) -> None:
+    """An outage begins minutes after a release of everything: its probes had passed until then."""
+    outcome = DecisionWorld(situations.draw_situation(seed)).play()
+
+    assert outcome.is_right
+    assert outcome.answer is Answer.ASK
+
+
+def test_a_release_that_fails_for_some_is_no_outage() -> None:
+    """The checks that 35 % of failures let pass at first are as many as luck makes them."""
+    assert DecisionWorld(situations.draw_situation(667)).play().is_right
 
 
 def test_the_same_seed_plays_the_same_world() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from math import comb
 
 from shared.core.durations import describe_duration, format_duration
 from shared.core.text import count_noun
@@ -10,6 +11,7 @@ from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult,
 from shared.domain.decision.target_selection import suspect_functions, suspect_resources
 from shared.domain.policy.function_groups import describe_ungrouped
 from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.failure_evidence import function_level
 from shared.domain.signals.health import RouterRequests, failure_ratio, sum_requests
 
@@ -25,6 +27,10 @@ FIRST_FAILURES = 0.5
 """A release is bad from the start where more than this part of the level failed at first."""
 CLOSE_TO_RELEASE = timedelta(minutes=10)
 """Alerts of Cloud Monitoring begin up to five minutes after what they report."""
+SERVING_DELAY = timedelta(seconds=30)
+"""Checks that begin sooner after a new revision was made may have met the old one."""
+MAX_LUCK = 0.01
+"""More probable than this, so many checks may have passed by luck of what fails so often."""
 COINCIDENCE_WINDOW = timedelta(minutes=5)
 """Incidents of two systems this close together point at something that they share."""
 
@@ -69,6 +75,8 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
         suspects &= failing
     if not suspects:
         return ""  # the gate "cause" answers
+    if passed := _describe_passed_checks(facts, policy, released):
+        return passed
     slow, broken = facts.find_slow(policy), facts.assess(policy).broken & suspects
     first = _sum_counts(broken, facts.earliest_requests)
     if first.total < MIN_EARLIEST_REQUESTS:
@@ -84,6 +92,34 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
     if delay <= (2 * CLOSE_TO_RELEASE if slow else CLOSE_TO_RELEASE):
         return ""
     return f"the failure began {describe_duration(delay)} after the release, and may have another cause"
+
+
+def _describe_passed_checks(facts: DecisionFacts, policy: Policy, released: ChangeSet) -> str:
+    """Return which checks passed between a function's release and its failure; empty: too few.
+
+    If what fails had failed since the release, the checks that each probe passes first would have a
+    negative binomial distribution. How often it fails, all answers tell but the first failed one
+    and the last one: these are there because they failed.
+    """
+    passed = probes = total = failed = 0
+    for probe in policy.probes:
+        function = probe.function or ""
+        if function not in released.functions or not (at := released.changed_at(function)):
+            continue
+        checks = [look.count for look in facts.checks.get(probe.name, ()) if look.at >= at + SERVING_DELAY]
+        failures = [number for number, count in enumerate(checks) if count.failed]
+        if failures:
+            first, last = failures[0], failures[-1]
+            answers, chosen = sum_requests(checks[first : last + 1]), len({first, last})
+            passed, probes = passed + first, probes + 1
+            total, failed = total + answers.total - chosen, failed + answers.failed - chosen
+    if not passed or not total:
+        return ""
+    trials, share = passed + probes - 1, failed / total
+    luck = sum(comb(trials, n) * share**n * (1 - share) ** (trials - n) for n in range(probes))
+    if luck > MAX_LUCK:
+        return ""
+    return f"what fails worked after its release: {count_noun(passed, 'check')} of its probes passed first"
 
 
 def _sum_counts(functions: Iterable[str], counts: Mapping[str, RouterRequests] | None) -> RouterRequests:

@@ -12,9 +12,11 @@ from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.signals.health import ProbeAnswer
+from shared.domain.signals.probe_history import ProbeResult
 from tests.support.decision.gate_facts import (
     ALERT,
     BAD_RELEASE,
+    CHANGED_AT,
     EVERYTHING,
     ILL,
     MINUTE,
@@ -129,3 +131,34 @@ def test_the_cause_reads_right_for_one_function_and_for_several(changed: set[str
 
     [cause] = [one.reason for one in decision.answers if one.gate == "cause"]
     assert cause.startswith(f"{said}, changed before ")
+
+
+def build_checks(*failures: int, seconds: float = 60.0) -> tuple[ProbeResult, ...]:
+    """Return checks so long after the release, 30 s apart; a failed one is repeated five times."""
+    times = [CHANGED_AT + timedelta(seconds=seconds + 30 * number) for number in range(len(failures))]
+    return tuple(
+        ProbeResult(at, at, failed <= 3, 1.0, 200, answers=6 if failed else 1, failures=failed)
+        for at, failed in zip(times, failures, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("situation", "checks", "outcome"),
+    [
+        ("it failed from the first check on", build_checks(6, 6, 6), Outcome.ROLLBACK),
+        ("it worked at first", build_checks(0, 6, 6), Outcome.ASK),
+        ("it works again", build_checks(0, 6, 6, 0, 0), Outcome.ASK),
+        ("the old revision answered", build_checks(0, 6, 6, seconds=20.0), Outcome.ROLLBACK),
+        ("what fails often passes by luck", build_checks(0, 3, 3), Outcome.ROLLBACK),
+        ("not ten times", build_checks(*[0] * 10, 3, 3), Outcome.ASK),
+        ("it never failed", build_checks(0, 0, 0), Outcome.ROLLBACK),
+    ],
+)
+def test_checks_that_passed_after_the_release_point_to_another_cause(
+    situation: str, checks: tuple[ProbeResult, ...], outcome: Outcome
+) -> None:
+    """A bad release fails from its first requests on; probes see that before any are counted."""
+    decision = decide(change_facts(checks={"book": checks}))
+
+    assert (situation, decision.outcome) == (situation, outcome)
+    assert outcome is Outcome.ROLLBACK or "what fails worked after its release: " in decision.reason
