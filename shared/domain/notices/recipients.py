@@ -161,7 +161,12 @@ def is_for_audience(event: str, audience: Audience) -> bool:
 
 
 def incident_stage(event: str) -> IncidentStage:
-    """Return the stage of the incident that an event belongs to; its name may end in a number."""
+    """Return the stage of the incident that an event belongs to; its name may end in a number.
+
+    A question that is asked again pages nobody.
+    """
+    if "-again-" in event and event.startswith("rollback.parked"):
+        return IncidentStage.OTHER
     return next((one for name, one in _STAGE_BY_EVENT.items() if event.startswith(name)), IncidentStage.OTHER)
 
 
@@ -191,7 +196,6 @@ _STAGE_BY_EVENT = {
     "incident.recovered": IncidentStage.OVER,
     "incident.recovery-not-observed": IncidentStage.OVER,
     "accepted": IncidentStage.OVER,
-    "rollback.parked-again": IncidentStage.OTHER,
     "rollback.parked": IncidentStage.ASKED,
     "response-time": IncidentStage.LATE,
     "report": IncidentStage.REPORTED,

@@ -499,6 +499,20 @@ def test_which_words_for_whom(audience: Audience, event: str, known: NoticeConte
     assert template_name(build_hostile_notice(event=event), audience, known) == template
 
 
+@pytest.mark.parametrize(
+    ("event", "stage"),
+    [
+        ("rollback.parked", IncidentStage.ASKED),
+        ("rollback.parked-r2-15", IncidentStage.ASKED),
+        ("rollback.parked-again-7", IncidentStage.OTHER),
+        ("rollback.parked-r2-again-28", IncidentStage.OTHER),
+    ],
+)
+def test_a_question_asked_again_pages_nobody(event: str, stage: IncidentStage) -> None:
+    """Also in a further rollback of the incident, whose number stands before the word."""
+    assert incident_stage(event) is stage
+
+
 def test_every_stage_is_told_to_the_stakeholders() -> None:
     """The business hears of each turn."""
     of_the_team = {IncidentStage.ASKED, IncidentStage.LATE, IncidentStage.OTHER}
