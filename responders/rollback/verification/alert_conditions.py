@@ -19,7 +19,13 @@ from shared.domain.policy.system_policy import Policy, service_of
 from shared.domain.signals import alert_conditions, probe_signals
 from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.alert_conditions import ConditionState
-from shared.domain.signals.health import failing_functions, failure_ratio, sum_requests, working_functions
+from shared.domain.signals.health import (
+    failing_functions,
+    failure_ratio,
+    has_failed,
+    sum_requests,
+    working_functions,
+)
 from shared.domain.signals.probe_signals import MIN_PASSES_TO_CLOSE, ProbeRecord
 from shared.domain.system_record import System, system_path
 from shared.ports.groups import Ports
@@ -152,10 +158,12 @@ def evaluate_conditions(
     judge = partial(alert_conditions.evaluate_condition, states=states, requests=requests, gates=policy.gates)
     judged = tuple((one, judge(one, closed=closed[one.key], passing=passing)) for one in newest)
     counted = {name: one for name, one in (requests or {}).items() if name in functions}
-    failing = alert_conditions.failing_lines(functions, requests, look.probes, policy.gates)
+    everywhere = failing_functions(requests or {}, policy.gates)
+    if requests and incident.newest_turn.is_well:  # what works again fails once requests prove it
+        everywhere = {name for name in everywhere if has_failed(requests[name], policy.gates.failing_above)}
+    failing = alert_conditions.failing_lines(functions & everywhere, look.probes)
     enough = sum_requests(counted.values()).total >= policy.gates.minimum_requests
     are_well = all(failure_ratio(one) <= policy.gates.failing_above for one in counted.values())
-    everywhere = tuple(sorted(failing_functions(requests or {}, policy.gates)))
     return ConditionResults(
         judged,
         functions,
@@ -164,7 +172,7 @@ def evaluate_conditions(
         is_observed=enough,
         is_alerted=functions == alerted,
         are_well=are_well,
-        functions=everywhere,
+        functions=tuple(sorted(everywhere)),
         working=working_functions(requests or {}, policy.gates),
     )
 

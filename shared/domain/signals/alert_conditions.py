@@ -73,17 +73,10 @@ def affected_functions(alerts: Iterable[Alert | IncidentScope], policy: Policy) 
     return found
 
 
-def failing_lines(
-    functions: Collection[str],
-    requests: Mapping[str, healths.RouterRequests] | None,
-    probes: Mapping[str, healths.ProbeAnswer],
-    gates: Gates,
-) -> list[str]:
-    """What is observed to fail of these functions and probes, one line for each kind."""
-    counted = {name: one for name, one in (requests or {}).items() if name in functions}
-    failing = sorted(healths.failing_functions(counted, gates))
+def failing_lines(functions: Iterable[str], probes: Mapping[str, healths.ProbeAnswer]) -> list[str]:
+    """Return one line for the functions that fail, and one for the probes that do."""
     failed = sorted(name for name, answer in probes.items() if not answer.passed)
-    kinds = (("functions", failing), ("probes", failed))
+    kinds = (("functions", sorted(functions)), ("probes", failed))
     return [f"{kind} that fail: {text.join_names(names)}" for kind, names in kinds if names]
 
 

@@ -70,6 +70,17 @@ def test_a_failure_that_no_alert_reports_is_said_of_the_incident_that_is_open() 
     assert incident.timeline[-1].note == "it fails again: functions that fail: payOrder"
 
 
+def test_a_few_failures_that_may_be_chance_are_no_relapse() -> None:
+    """A little more than a tenth of them fails: too few requests to prove that it fails again."""
+    world = accepted_by_nobody()
+    [serving] = world.live["payOrder"]
+    world.ports.world.set_failure_rate("payOrder", serving, 0.12)
+    world.pass_time(20 * MINUTE)
+
+    [incident] = world.incidents()
+    assert incident.status is IncidentStatus.RECOVERED
+
+
 def test_the_monitoring_of_an_unpin_does_not_end_well_while_a_later_incident_is_about_it() -> None:
     """The alert is a moment old, so that the counts of five minutes still look well."""
     world = recovered_world()
