@@ -8,11 +8,10 @@ from itertools import pairwise, takewhile
 from msgspec.structs import replace
 
 from shared.core.codec import FrozenStruct, StoredDocument, collections_below, documents_of
-from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION
-from shared.domain.signals.registry import SignalSource, has_source
+from shared.domain.signals.alert import IncidentScope
 
 INCIDENT_ID_PATTERN = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 incident_path = documents_of("incidents")
@@ -144,21 +143,6 @@ class IncidentMark(FrozenStruct):
 
     def __str__(self) -> str:
         return f"marked {self.verdict} by {self.by}: {self.reason}"
-
-
-class IncidentScope(FrozenStruct):
-    """What one alert or order of an incident is about."""
-
-    scenario: ScenarioName
-    signal: str = ""
-    """Empty: an order."""
-    function: str | None = None
-    """None: no single one."""
-
-    @property
-    def proves_failure(self) -> bool:
-        """Return whether it comes from something that was observed to fail."""
-        return bool(self.signal) and not has_source(self.signal, SignalSource.DECLARED)
 
 
 class Incident(StoredDocument):

@@ -21,6 +21,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest
+from shared.domain.signals.alert import IncidentScope
 from shared.domain.signals.labels import signal_label
 
 
@@ -125,7 +126,7 @@ def find_continued_detection(
 
 
 def _find_continued_incident(
-    policy: Policy, system: Document, reader: Reader, scopes: Sequence[incidents.IncidentScope]
+    policy: Policy, system: Document, reader: Reader, scopes: Sequence[IncidentScope]
 ) -> incidents.Incident | None:
     names = reversed(systems.decode_system(system.fields, policy.system).open_incidents)
     opened = (reader.get(incidents.incident_path(name)).decode(incidents.Incident) for name in names)
@@ -142,7 +143,7 @@ def reopen_incident(
     events: Sequence[Event],
     severity: Severity | None = None,
     order: RollbackRequest | None = None,
-    joining: Sequence[incidents.IncidentScope] = (),
+    joining: Sequence[IncidentScope] = (),
 ) -> IncidentOpening:
     """A further rollback, to be decided, of an incident that nobody works on.
 
@@ -183,7 +184,7 @@ def reopen_incident(
 
 
 def _still_working(
-    incident: incidents.Incident, order: RollbackRequest | None, joining: Sequence[incidents.IncidentScope]
+    incident: incidents.Incident, order: RollbackRequest | None, joining: Sequence[IncidentScope]
 ) -> tuple[str, ...]:
     """Return the functions known to work that no joining alert is about."""
     if order is not None:
@@ -240,14 +241,14 @@ def _is_observed_only(policy: Policy, system: Document, signal: str, order: Roll
 
 def _describe_scope(
     policy: Policy, signal: str, function: str | None, order: RollbackRequest | None
-) -> tuple[incidents.IncidentScope, ...]:
+) -> tuple[IncidentScope, ...]:
     """What the alert or the order that opens an incident is about."""
     if order is None:
-        return (incidents.IncidentScope(policy.signals[signal].scenario, signal, function),)
+        return (IncidentScope(policy.signals[signal].scenario, signal, function),)
     named = {name for name, group in policy.functions.items() if group in order.groups}
     functions = sorted({*named, *order.functions})
-    return tuple(incidents.IncidentScope(order.scenario, function=one) for one in functions) or (
-        incidents.IncidentScope(order.scenario),
+    return tuple(IncidentScope(order.scenario, function=one) for one in functions) or (
+        IncidentScope(order.scenario),
     )
 
 

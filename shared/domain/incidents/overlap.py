@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from shared.domain.incidents.incident import Incident, IncidentScope, IncidentStatus, well_since
+from shared.domain.incidents.incident import Incident, IncidentStatus, well_since
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
-from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert import Alert, IncidentScope
 from shared.domain.signals.registry import SignalSource, has_source
 
 GENERAL_SCENARIOS = frozenset({ScenarioName.COMPLETE, ScenarioName.FUNCTIONS})

@@ -21,7 +21,6 @@ from shared.domain.incidents.incident import (
     UNPIN_STATUS_NAMES,
     AffectedPart,
     Incident,
-    IncidentScope,
     PublicState,
     PublicStatusChange,
     StatusPageRecord,
@@ -31,7 +30,7 @@ from shared.domain.policy.channels import Component
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
-from shared.domain.signals.alert import Alert, open_alerts
+from shared.domain.signals.alert import Alert, IncidentScope, open_alerts
 from shared.domain.signals.alert_conditions import UNCOUNTED_SOURCES
 from shared.domain.signals.breadth import count_failing
 from shared.domain.signals.registry import SignalSource, has_source

@@ -7,9 +7,11 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from shared.core.codec import StoredDocument, documents_of
+from shared.core.codec import FrozenStruct, StoredDocument, documents_of
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.signals.monitoring_notification import alert_key
+from shared.domain.signals.registry import SignalSource, has_source
 
 alert_path = documents_of("alerts")
 """Where an alert is kept."""
@@ -163,3 +165,18 @@ def open_alerts(alerts: Iterable[Alert]) -> list[Alert]:
     everything = list(alerts)
     closed = {alert.monitoring_id for alert in everything if alert.verdict == "closed"}
     return [alert for alert in everything if alert.is_open and alert.monitoring_id not in closed]
+
+
+class IncidentScope(FrozenStruct):
+    """What one alert or order of an incident is about."""
+
+    scenario: ScenarioName
+    signal: str = ""
+    """Empty: an order."""
+    function: str | None = None
+    """None: no single one."""
+
+    @property
+    def proves_failure(self) -> bool:
+        """Return whether it comes from something that was observed to fail."""
+        return bool(self.signal) and not has_source(self.signal, SignalSource.DECLARED)

@@ -4,12 +4,11 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
 from shared.core import text
-from shared.domain.incidents.incident import IncidentScope
 from shared.domain.policy.gate_limits import Gates
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals import health as healths
-from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert import Alert, IncidentScope
 from shared.domain.signals.labels import signal_label
 from shared.domain.signals.registry import SignalSource, has_source
 

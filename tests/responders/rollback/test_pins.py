@@ -7,17 +7,13 @@ from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain import system_record as systems
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Service, Traffic, TrafficTarget
-from shared.domain.incidents.incident import (
-    IncidentScope,
-    IncidentStatus,
-    TimelineEvent,
-    public_status_changes,
-)
+from shared.domain.incidents.incident import IncidentStatus, TimelineEvent, public_status_changes
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.presentation.status_page import STATUS_SENTENCES
 from shared.domain.rollback import pins
 from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.rollback import RollbackStatus
+from shared.domain.signals.alert import IncidentScope
 from shared.domain.system_record import System
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.fault_injection import shorten_watch

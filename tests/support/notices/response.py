@@ -5,11 +5,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from shared.domain.incidents.escalation import create_escalation_notices
-from shared.domain.incidents.incident import Incident, IncidentScope, IncidentStatus, TimelineEvent
+from shared.domain.incidents.incident import Incident, IncidentStatus, TimelineEvent
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.signals.alert import IncidentScope
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
 

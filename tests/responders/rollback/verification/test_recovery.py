@@ -9,13 +9,14 @@ from responders.rollback.verification import recovery
 from shared.core.codec import encode
 from shared.core.store import Put, Update
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus, fence_path
-from shared.domain.incidents.incident import Incident, IncidentScope, IncidentStatus, incident_path
+from shared.domain.incidents.incident import Incident, IncidentStatus, incident_path
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import find_recovered_at, measure_recovery
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.rollback.rollback import RollbackStatus
+from shared.domain.signals.alert import IncidentScope
 from shared.domain.system_record import System
 from tests.support.decision.outages import make_function_fail, of_function
 from tests.support.fakes.runtime.hooks import run_once

@@ -5,16 +5,11 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import (
-    Incident,
-    IncidentScope,
-    IncidentStatus,
-    TimelineEvent,
-    change_status,
-)
+from shared.domain.incidents.incident import Incident, IncidentStatus, TimelineEvent, change_status
 from shared.domain.incidents.overlap import continues_failure, may_join
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
+from shared.domain.signals.alert import IncidentScope
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.response import build_incident
 from tests.support.runtime.world import BOOKSHOP

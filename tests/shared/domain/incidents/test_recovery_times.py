@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import IncidentScope, IncidentStatus, StatusPageRecord, TimelineEvent
+from shared.domain.incidents.incident import IncidentStatus, StatusPageRecord, TimelineEvent
 from shared.domain.incidents.recovery_times import measure_recovery, recovery_lines
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.plan import PlanHeader
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest, RollbackStatus
+from shared.domain.signals.alert import IncidentScope
 from tests.support.cli.browser import Browser, visible_text
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.fakes.runtime.clock import START

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from shared.domain.incidents.incident import (
     AffectedPart,
-    IncidentScope,
     IncidentStatus,
     PublicState,
     PublicStatusChange,
@@ -41,6 +40,7 @@ from shared.domain.presentation.notice_templates import (
 )
 from shared.domain.rollback.plan import PlanHeader
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest, RollbackStatus
+from shared.domain.signals.alert import IncidentScope
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.hostile_text import (
     ATTACKS,

@@ -12,13 +12,7 @@ from msgspec.structs import replace
 
 from shared.domain.audit.audit_lines import audit_line_of_event
 from shared.domain.audit.chain import Event, build_entry, create_event
-from shared.domain.incidents.incident import (
-    Incident,
-    IncidentScope,
-    IncidentStatus,
-    RootCauseAnalysis,
-    TimelineEvent,
-)
+from shared.domain.incidents.incident import Incident, IncidentStatus, RootCauseAnalysis, TimelineEvent
 from shared.domain.incidents.recovery_times import measure_recovery
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.scenario_names import ScenarioName
@@ -31,6 +25,7 @@ from shared.domain.reports.phases import all_notified_at, incident_totals, rollb
 from shared.domain.reports.report import ReportedRollback, ReportFacts, build_report
 from shared.domain.rollback.plan import PlanHeader, Step, StepStatus
 from shared.domain.rollback.rollback import Direction, Override, Rollback, RollbackRequest, RollbackStatus
+from shared.domain.signals.alert import IncidentScope
 from shared.domain.signals.health import RouterRequests
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.fakes.runtime.clock import START
