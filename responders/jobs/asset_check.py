@@ -39,8 +39,8 @@ def check_due_assets(ports: Ports, policies: Policies) -> None:
         previous = document.find(asset_protection.AssetProtectionStatus)
         now = document.read_at
         if previous is None or now >= previous.due_at:
-            after = asset_protection.evaluate_assets(policy, _observe_assets(ports, policy), previous, now)
-            _save_status(ports, policy, document, previous, after)
+            status = asset_protection.evaluate_assets(policy, _observe_assets(ports, policy), previous, now)
+            _save_status(ports, policy, document, previous, status)
 
 
 def _observe_assets(ports: Ports, policy: Policy) -> asset_protection.ObservedAssets:
@@ -80,26 +80,26 @@ def _save_status(
     policy: Policy,
     document: Document,
     previous: asset_protection.AssetProtectionStatus | None,
-    after: asset_protection.AssetProtectionStatus,
+    status: asset_protection.AssetProtectionStatus,
 ) -> None:
     said: list[Notice] = []
     events = []
-    if after.notified_faults != (previous.notified_faults if previous else frozenset()):
-        now = after.looked_at
-        name = "assets.amiss" if after.notified_faults else "assets.kept"
-        said = _build_notices(policy, after)
+    if status.notified_faults != (previous.notified_faults if previous else frozenset()):
+        now = status.looked_at
+        name = "assets.amiss" if status.notified_faults else "assets.kept"
+        said = _build_notices(policy, status)
         key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
-        events = [system_event(policy.system, key, name, now, ACTOR, found=after.lines)]
+        events = [system_event(policy.system, key, name, now, ACTOR, found=status.lines)]
     with suppress(Moved):  # another instance has looked, and told
-        writes = [document.build_write(after), *events]
+        writes = [document.build_write(status), *events]
         commit_with_notices(ports, writes, said)
 
 
-def _build_notices(policy: Policy, after: asset_protection.AssetProtectionStatus) -> list[Notice]:
+def _build_notices(policy: Policy, status: asset_protection.AssetProtectionStatus) -> list[Notice]:
     word = "assets are as declared again"
-    if after.notified_faults:
-        word = "assets are not as declared" if after.faults else "assets cannot be read"
-    text = "\n".join((f"{policy.system}: {word}", *after.lines))
-    now = after.looked_at
+    if status.notified_faults:
+        word = "assets are not as declared" if status.faults else "assets cannot be read"
+    text = "\n".join((f"{policy.system}: {word}", *status.lines))
+    now = status.looked_at
     key = f"assets-{policy.system}-{now:%Y%m%dT%H%M%S%f}"
-    return create_notices(policy, key, Severity.MEDIUM, "assets", text, now, faults=after.lines)
+    return create_notices(policy, key, Severity.MEDIUM, "assets", text, now, faults=status.lines)

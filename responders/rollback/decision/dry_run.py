@@ -72,12 +72,12 @@ def record_dry_run(
     if found is None:
         return
     result, details, answer = found
-    answered = replace(record, result=result, answer=answer, due_at=None, expires_at=now + RECORD_RETENTION)
+    record = replace(record, result=result, answer=answer, due_at=None, expires_at=now + RECORD_RETENTION)
     text = "\n".join((f"Dry run by {record.actor} in {record.system}: {result}", *details))
     said = create_notices(policy, f"dry-run-{record.id}", Severity.LOW, "rehearsed", text, now, **answer)
     told = create_event("command.rehearsed", now, "worker", command=record.id, result=result, **answer)
     writes: list[Write] = [
-        document.build_update(answered),
+        document.build_update(record),
         event_write(record.system, f"rehearsed:{record.id}", told),
     ]
     with suppress(Moved):  # somebody else has told it

@@ -120,6 +120,7 @@ def collect_facts(
     counts = counts_by_function(read_health_answers(answers).requests or {}, inventory)
     asked_back = _select_alerts_to_check(alerts, failing_functions(counts, policy.gates))
     recorded = _select_recorded_deployments(deployments, target)
+    checks = _read_checks(answers)
     places = repositories(
         revision.image for function in inventory.values() for revision in function.revisions
     )
@@ -136,8 +137,8 @@ def collect_facts(
             for alert in judged
         ),
         other_alerts=_select_other_alerts(answers),
-        probe_counts=_count_probe_answers(answers, since),
-        checks=_read_checks(answers),
+        probe_counts=_count_probe_answers(answers, checks, since),
+        checks=checks,
         first_requests=_read_counts(answers, "first requests", inventory),
         earliest_requests=_read_counts(answers, "earliest requests", inventory),
         slowdowns=_measure_slowdowns(answers, inventory),
@@ -260,15 +261,18 @@ def _select_other_alerts(answers: Mapping[str, Any]) -> tuple[AlertFact, ...]:
     return tuple(alert.fact(closed=False) for alerts in lists for alert in open_alerts(alerts))
 
 
-def _count_probe_answers(answers: Mapping[str, Any], since: datetime) -> dict[str, RouterRequests]:
+def _count_probe_answers(
+    answers: Mapping[str, Any], checks: Mapping[str, tuple[ProbeResult, ...]], since: datetime
+) -> dict[str, RouterRequests]:
     """Return the answers of each probe since a time, by the stored record and by this decision."""
     counts = {name: [answer.count] for name, answer in read_health_answers(answers).probes.items()}
-    for probe, results in _read_checks(answers).items():
+    for probe, results in checks.items():
         counts.setdefault(probe, []).extend(result.count for result in results if result.at >= since)
     return {probe: sum_requests(several) for probe, several in counts.items()}
 
 
 def _read_checks(answers: Mapping[str, Any]) -> Mapping[str, tuple[ProbeResult, ...]]:
+    """Return the stored checks of each probe, oldest first; none if they cannot be read."""
     document = answer_or_none(answers["probe record"])
     return {} if document is None or document.fields is None else document.decode(ProbeRecord).looks
 

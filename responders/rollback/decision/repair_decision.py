@@ -52,10 +52,8 @@ def decide_repair(case: Case) -> bool:
     document = case.ports.store.get(repair.preview_path(rollback.id))
     preparation = document.find(Preparation) or Preparation(expires_at=rollback.expires_at)
     deadline = (rollback.decide_by or now) + PREPARATION_TIMEOUT
-    found, prepared = (
-        forecast_by_gates(order, gathered.facts, policy, deadline, now, rollback.id),
-        preparation,
-    )
+    found = forecast_by_gates(order, gathered.facts, policy, deadline, now, rollback.id)
+    prepared = preparation
     if found.outcome is Outcome.ROLLBACK:
         try:
             found, prepared = _advance_preparation(case, order, gathered.facts, found, preparation)

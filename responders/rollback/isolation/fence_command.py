@@ -97,12 +97,12 @@ def continue_fence(ports: Ports, tell: Policy, document: Document, record: Comma
         if fence.command != record.id or fence.is_over:
             _commit_fence(ports, record, document, None, found.read_at, ())
             return
-        after = FenceStep(ports, policy, fence, found).advance()
-        due = _next_check_at(after, found.read_at)
-        writes = _build_transition_writes(ports, tell, fence, after, found)
+        next_fence = FenceStep(ports, policy, fence, found).advance()
+        due = _next_check_at(next_fence, found.read_at)
+        writes = _build_transition_writes(ports, tell, fence, next_fence, found)
         record = _commit_fence(ports, record, document, due, found.read_at, writes)
-        if after.rollback and after.status is not fence.status and policy is not None:  # it waits
-            work_queue.publish_work_item(ports.bus, work_queue.ROLLBACK, after.rollback, found.read_at)
+        if next_fence.rollback and next_fence.status is not fence.status and policy is not None:  # it waits
+            work_queue.publish_work_item(ports.bus, work_queue.ROLLBACK, next_fence.rollback, found.read_at)
         goes_on = due is not None and due <= found.read_at + TRANSITION_POLL_INTERVAL
         if not goes_on or ports.clock.monotonic() > until:
             return
@@ -138,9 +138,9 @@ def _commit_fence(
     writes: Iterable[Write],
 ) -> CommandRecord:
     """Commit the look, and when the next one is due. Raises: Moved, Unavailable."""
-    after = replace(record, due_at=due, expires_at=now + RECORD_RETENTION if due is None else None)
-    ports.store.commit([document.build_update(after), *writes])
-    return after
+    record = replace(record, due_at=due, expires_at=now + RECORD_RETENTION if due is None else None)
+    ports.store.commit([document.build_update(record), *writes])
+    return record
 
 
 def _build_transition_writes(

@@ -247,7 +247,7 @@ def _describe_scope(
         return (IncidentScope(policy.signals[signal].scenario, signal, function),)
     named = {name for name, group in policy.functions.items() if group in order.groups}
     functions = sorted({*named, *order.functions})
-    return tuple(IncidentScope(order.scenario, function=one) for one in functions) or (
+    return tuple(IncidentScope(order.scenario, function=function) for function in functions) or (
         IncidentScope(order.scenario),
     )
 

@@ -70,6 +70,21 @@ class AlertFact(Struct, frozen=True):
         return self.closed if self.still_open is None else not self.still_open
 
 
+class IncidentScope(FrozenStruct):
+    """What one alert or order of an incident is about."""
+
+    scenario: ScenarioName
+    signal: str = ""
+    """Empty: an order."""
+    function: str | None = None
+    """None: no single one."""
+
+    @property
+    def proves_failure(self) -> bool:
+        """Return whether it comes from something that was observed to fail."""
+        return bool(self.signal) and not has_source(self.signal, SignalSource.DECLARED)
+
+
 class Alert(StoredDocument, frozen=True):
     """A document of its own: a storm of alerts writes no document twice."""
 
@@ -165,18 +180,3 @@ def open_alerts(alerts: Iterable[Alert]) -> list[Alert]:
     everything = list(alerts)
     closed = {alert.monitoring_id for alert in everything if alert.verdict == "closed"}
     return [alert for alert in everything if alert.is_open and alert.monitoring_id not in closed]
-
-
-class IncidentScope(FrozenStruct):
-    """What one alert or order of an incident is about."""
-
-    scenario: ScenarioName
-    signal: str = ""
-    """Empty: an order."""
-    function: str | None = None
-    """None: no single one."""
-
-    @property
-    def proves_failure(self) -> bool:
-        """Return whether it comes from something that was observed to fail."""
-        return bool(self.signal) and not has_source(self.signal, SignalSource.DECLARED)

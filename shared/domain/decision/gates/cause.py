@@ -28,9 +28,9 @@ FIRST_FAILURES = 0.5
 CLOSE_TO_RELEASE = timedelta(minutes=10)
 """Alerts of Cloud Monitoring begin up to five minutes after what they report."""
 SERVING_DELAY = timedelta(seconds=30)
-"""Checks that begin sooner after a new revision was made may have met the old one."""
+"""A check that begins sooner after the new revision was made may be answered by the old one."""
 MAX_LUCK = 0.01
-"""More probable than this, so many checks may have passed by luck of what fails so often."""
+"""If luck lets so many checks pass with a higher probability than this, they prove nothing."""
 COINCIDENCE_WINDOW = timedelta(minutes=5)
 """Incidents of two systems this close together point at something that they share."""
 
@@ -119,7 +119,7 @@ def _describe_passed_checks(facts: DecisionFacts, policy: Policy, released: Chan
     luck = sum(comb(trials, n) * share**n * (1 - share) ** (trials - n) for n in range(probes))
     if luck > MAX_LUCK:
         return ""
-    return f"what fails worked after its release: {count_noun(passed, 'check')} of its probes passed first"
+    return f"what fails worked after its release: its probes passed {count_noun(passed, 'check')} at first"
 
 
 def _sum_counts(functions: Iterable[str], counts: Mapping[str, RouterRequests] | None) -> RouterRequests:
