@@ -22,7 +22,7 @@ from shared.domain.signals.alert_conditions import ConditionState
 from shared.domain.signals.health import (
     failing_functions,
     failure_ratio,
-    has_failed,
+    proven_failing_functions,
     sum_requests,
     working_functions,
 )
@@ -53,7 +53,7 @@ class ConditionResults(Struct, frozen=True):
     are_well: bool = True
     """Whether none of its functions fails, not even by too few requests to tell."""
     functions: tuple[str, ...] = ()
-    """All functions of the system that are observed to fail."""
+    """All functions that are observed to fail; while the incident works, those proven to."""
     working: Set[str] = frozenset()
     """All functions of the system that are observed to work."""
     doubted: Set[str] = frozenset()
@@ -158,10 +158,9 @@ def evaluate_conditions(
     judge = partial(alert_conditions.evaluate_condition, states=states, requests=requests, gates=policy.gates)
     judged = tuple((one, judge(one, closed=closed[one.key], passing=passing)) for one in newest)
     counted = {name: one for name, one in (requests or {}).items() if name in functions}
-    everywhere = failing_functions(requests or {}, policy.gates)
-    if requests and incident.newest_turn.is_well:  # what works again fails once requests prove it
-        everywhere = {name for name in everywhere if has_failed(requests[name], policy.gates.failing_above)}
-    failing = alert_conditions.failing_lines(functions & everywhere, look.probes)
+    find_failing = proven_failing_functions if incident.newest_turn.is_well else failing_functions
+    failing_now = find_failing(requests or {}, policy.gates)
+    failing = alert_conditions.failing_lines(functions & failing_now, look.probes)
     enough = sum_requests(counted.values()).total >= policy.gates.minimum_requests
     are_well = all(failure_ratio(one) <= policy.gates.failing_above for one in counted.values())
     return ConditionResults(
@@ -172,7 +171,7 @@ def evaluate_conditions(
         is_observed=enough,
         is_alerted=functions == alerted,
         are_well=are_well,
-        functions=tuple(sorted(everywhere)),
+        functions=tuple(sorted(failing_now)),
         working=working_functions(requests or {}, policy.gates),
     )
 

@@ -27,7 +27,7 @@ from shared.domain.signals.health import (
     Health,
     HealthVerdict,
     failing_functions,
-    has_failed,
+    proven_failing_functions,
     working_functions,
 )
 from shared.engine.engine import load_steps
@@ -144,11 +144,7 @@ def _record_failure_outside_plan(case: Case, health: Health, others: Set[str]) -
     They begin no rollback: an alert about them does.
     """
     rollback, now, gates = case.rollback, case.now(), case.policy.gates
-    failing = {
-        name
-        for name in others & failing_functions(health.counts, gates)
-        if has_failed(health.counts[name], gates.failing_above)
-    }
+    failing = others & proven_failing_functions(health.counts, gates)
     outside = others & {*rollback.failing}
     is_well = not failing and outside <= working_functions(health.counts, gates)
     if failing and case.incident.status is IncidentStatus.WATCHING:

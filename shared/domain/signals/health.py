@@ -94,6 +94,12 @@ def failing_functions(requests: Mapping[str, RouterRequests], gates: Gates) -> s
     }
 
 
+def proven_failing_functions(requests: Mapping[str, RouterRequests], gates: Gates) -> set[str]:
+    """Return those of the failing functions whose failure is no chance, as `has_failed` tells."""
+    failing = failing_functions(requests, gates)
+    return {name for name in failing if has_failed(requests[name], gates.failing_above)}
+
+
 def working_functions(requests: Mapping[str, RouterRequests], gates: Gates) -> set[str]:
     """The functions with enough requests to say so, and few of them failed."""
     enough = {name for name, count in requests.items() if count.total >= gates.minimum_requests}
@@ -154,7 +160,7 @@ def evaluate_health(
         return Health(HealthVerdict.INCONCLUSIVE, "the metrics could not be read")
     counted = {name: requests[name] for name in functions if name in requests}
     failing = sorted(failing_functions(counted, gates))
-    if ill := [name for name in failing if has_failed(counted[name], gates.failing_above)]:
+    if ill := sorted(proven_failing_functions(counted, gates)):
         count = text.count_noun(len(ill), "function fails", "functions fail")
         return Health(HealthVerdict.ILL, f"{count}: {text.join_names(ill)}")
     if failing:

@@ -116,7 +116,7 @@ def test_checks_after_a_release_tell_it_from_an_outage(seed: int) -> None:
 
 
 def test_a_release_that_fails_for_some_is_no_outage() -> None:
-    """The checks that 35 % of failures let pass at first are as many as luck makes them."""
+    """Where 35 % of the requests fail, some first checks pass by chance."""
     assert DecisionWorld(situations.draw_situation(667)).play().is_right
 
 

@@ -28,9 +28,9 @@ FIRST_FAILURES = 0.5
 CLOSE_TO_RELEASE = timedelta(minutes=10)
 """Alerts of Cloud Monitoring begin up to five minutes after what they report."""
 SERVING_DELAY = timedelta(seconds=30)
-"""A check that begins sooner after the new revision was made may be answered by the old one."""
-MAX_LUCK = 0.01
-"""If luck lets so many checks pass with a higher probability than this, they prove nothing."""
+"""Checks that start sooner after the change do not count: the old revision may have answered."""
+MAX_CHANCE = 0.01
+"""Passed checks prove nothing if chance explains them with a higher probability than this."""
 COINCIDENCE_WINDOW = timedelta(minutes=5)
 """Incidents of two systems this close together point at something that they share."""
 
@@ -75,7 +75,7 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
         suspects &= failing
     if not suspects:
         return ""  # the gate "cause" answers
-    if passed := _describe_passed_checks(facts, policy, released):
+    if passed := _describe_passed_checks(facts, policy, released, suspects):
         return passed
     slow, broken = facts.find_slow(policy), facts.assess(policy).broken & suspects
     first = _sum_counts(broken, facts.earliest_requests)
@@ -94,32 +94,37 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
     return f"the failure began {describe_duration(delay)} after the release, and may have another cause"
 
 
-def _describe_passed_checks(facts: DecisionFacts, policy: Policy, released: ChangeSet) -> str:
-    """Return which checks passed between a function's release and its failure; empty: too few.
+def _describe_passed_checks(
+    facts: DecisionFacts, policy: Policy, released: ChangeSet, suspects: set[str]
+) -> str:
+    """Return how many checks passed between release and failure; empty: chance may explain them.
 
-    If what fails had failed since the release, the checks that each probe passes first would have a
-    negative binomial distribution. How often it fails, all answers tell but the first failed one
-    and the last one: these are there because they failed.
+    If what fails has failed since the release at a constant share, the number of checks that pass
+    before each probe's first failure has a negative binomial distribution. The share is estimated
+    by all answers from the first failed check to the last one, but for the first answers of these
+    two: they were selected because they failed.
     """
-    passed = probes = total = failed = 0
+    passed = worked = probes = total = failed = 0
     for probe in policy.probes:
-        function = probe.function or ""
-        if function not in released.functions or not (at := released.changed_at(function)):
+        function, answer = probe.function or "", facts.probes.get(probe.name)
+        is_failing = function in suspects or (answer is not None and not answer.passed)
+        if not is_failing or function not in released.functions or not (at := released.changed_at(function)):
             continue
-        checks = [look.count for look in facts.checks.get(probe.name, ()) if look.at >= at + SERVING_DELAY]
-        failures = [number for number, count in enumerate(checks) if count.failed]
+        counts = [check.count for check in facts.checks.get(probe.name, ()) if check.at >= at + SERVING_DELAY]
+        failures = [number for number, count in enumerate(counts) if count.failed]
         if failures:
             first, last = failures[0], failures[-1]
-            answers, chosen = sum_requests(checks[first : last + 1]), len({first, last})
-            passed, probes = passed + first, probes + 1
-            total, failed = total + answers.total - chosen, failed + answers.failed - chosen
+            answers, selected = sum_requests(counts[first : last + 1]), len({first, last})
+            passed, worked, probes = passed + first, worked + (first > 0), probes + 1
+            total, failed = total + answers.total - selected, failed + answers.failed - selected
     if not passed or not total:
         return ""
     trials, share = passed + probes - 1, failed / total
-    luck = sum(comb(trials, n) * share**n * (1 - share) ** (trials - n) for n in range(probes))
-    if luck > MAX_LUCK:
+    chance = sum(comb(trials, n) * share**n * (1 - share) ** (trials - n) for n in range(probes))
+    if chance > MAX_CHANCE:
         return ""
-    return f"what fails worked after its release: its probes passed {count_noun(passed, 'check')} at first"
+    checks, failing = count_noun(passed, "check"), count_noun(probes, "failing probe")
+    return f"{worked} of {failing} passed {checks} after the release, before the first failure"
 
 
 def _sum_counts(functions: Iterable[str], counts: Mapping[str, RouterRequests] | None) -> RouterRequests:

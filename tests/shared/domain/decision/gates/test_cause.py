@@ -11,7 +11,7 @@ from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.scenario_names import Mode, ScenarioName
-from shared.domain.signals.health import ProbeAnswer
+from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.signals.probe_history import ProbeResult
 from tests.support.decision.gate_facts import (
     ALERT,
@@ -25,12 +25,14 @@ from tests.support.decision.gate_facts import (
     QUIET,
     SECOND,
     STABLE,
+    WELL,
     WINDOW,
     build_deployment,
     build_inventory,
     change_alert,
     change_facts,
     decide,
+    failing_requests,
 )
 from tests.support.runtime.world import BOOKSHOP
 
@@ -150,7 +152,7 @@ def build_checks(*failures: int, seconds: float = 60.0) -> tuple[ProbeResult, ..
         ("it works again", build_checks(0, 6, 6, 0, 0), Outcome.ASK),
         ("the old revision answered", build_checks(0, 6, 6, seconds=20.0), Outcome.ROLLBACK),
         ("what fails often passes by luck", build_checks(0, 3, 3), Outcome.ROLLBACK),
-        ("not ten times", build_checks(*[0] * 10, 3, 3), Outcome.ASK),
+        ("ten passed checks are no luck", build_checks(*[0] * 10, 3, 3), Outcome.ASK),
         ("it never failed", build_checks(0, 0, 0), Outcome.ROLLBACK),
     ],
 )
@@ -161,4 +163,28 @@ def test_checks_that_passed_after_the_release_point_to_another_cause(
     decision = decide(change_facts(checks={"book": checks}))
 
     assert (situation, decision.outcome) == (situation, outcome)
-    assert outcome is Outcome.ROLLBACK or "what fails worked after its release: " in decision.reason
+    assert outcome is Outcome.ROLLBACK or " failing probe passed " in decision.reason
+
+
+ALL_FAIL = failing_requests(EVERYTHING)
+SOUND_ORDERS = {**ALL_FAIL, "orderStatus": WELL}
+
+
+@pytest.mark.parametrize(
+    ("situation", "requests", "orders", "outcome"),
+    [
+        ("a function that works fails once", SOUND_ORDERS, build_checks(0, 0, 0, 0, 6, 0), Outcome.ROLLBACK),
+        ("what fails worked at first", ALL_FAIL, build_checks(0, 6, 6), Outcome.ASK),
+    ],
+)
+def test_only_probes_of_what_fails_count(
+    situation: str, requests: dict[str, RouterRequests], orders: tuple[ProbeResult, ...], outcome: Outcome
+) -> None:
+    """The book failed from its first check on; the question says of how many that is not true."""
+    checks = {"book": build_checks(6, 6, 6), "order-status": orders}
+
+    decision = decide(change_facts(requests=requests, checks=checks))
+
+    assert (situation, decision.outcome) == (situation, outcome)
+    passed = "1 of 2 failing probes passed 1 check after the release, before the first failure"
+    assert outcome is Outcome.ROLLBACK or passed in decision.reason
