@@ -53,7 +53,7 @@ class ConditionResults(Struct, frozen=True):
     are_well: bool = True
     """Whether none of its functions fails, not even by too few requests to tell."""
     functions: tuple[str, ...] = ()
-    """All functions that are observed to fail; while the incident works, those proven to."""
+    """All functions that are observed to fail; in RECOVERED, those proven to."""
     working: Set[str] = frozenset()
     """All functions of the system that are observed to work."""
     doubted: Set[str] = frozenset()
@@ -158,7 +158,8 @@ def evaluate_conditions(
     judge = partial(alert_conditions.evaluate_condition, states=states, requests=requests, gates=policy.gates)
     judged = tuple((one, judge(one, closed=closed[one.key], passing=passing)) for one in newest)
     counted = {name: one for name, one in (requests or {}).items() if name in functions}
-    find_failing = proven_failing_functions if incident.newest_turn.is_well else failing_functions
+    is_checked_again = incident.status is IncidentStatus.RECOVERED  # other checks may be the last
+    find_failing = proven_failing_functions if is_checked_again else failing_functions
     failing_now = find_failing(requests or {}, policy.gates)
     failing = alert_conditions.failing_lines(functions & failing_now, look.probes)
     enough = sum_requests(counted.values()).total >= policy.gates.minimum_requests
