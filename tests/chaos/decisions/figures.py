@@ -9,14 +9,15 @@ from statistics import quantiles
 from msgspec import Struct
 
 from tests.chaos.decisions.answers import LEVELS, Answer
-from tests.chaos.decisions.play import Outcome
+from tests.chaos.decisions.play import PAGERS, Outcome
 from tests.chaos.decisions.situations import EVENTS_A_YEAR, Cause
 
 DEVIATIONS = 1.96
-SHOWN = 20
 CLAIMED_PRECISION, CLAIMED_RECALL, CLAIMED_HEALTHY = 0.97, 0.95, 0.02
 DRAWS, UPPER = 4000, 0.95
-MANY_MESSAGES, MONTH_HOURS = 6, 720.0
+MONTH_HOURS = 720.0
+MOST_MESSAGES, MOST_PAGES = 6, 1
+"""Of an incident, to one person."""
 QUIET_KINDS = frozenset({"good release", "nothing happens"})
 UNREAD_CHANNELS = frozenset({"record"})
 """These store what happens, and call nobody."""
@@ -210,11 +211,16 @@ def _describe_messages(outcomes: Sequence[Outcome]) -> Iterator[str]:
         hours = sum(outcome.situation.played_minutes for outcome in quiet) / 60.0
         noticed = [outcome for outcome in played if outcome.incidents]
         for channel in sorted({name for outcome in noticed for name in outcome.messages} - UNREAD_CHANNELS):
-            counts = [outcome.messages.get(channel, 0) / outcome.incidents for outcome in noticed]
-            many = describe_share(sum(count > MANY_MESSAGES for count in counts), len(counts))
+            counts = [
+                count
+                for outcome in noticed
+                for count in outcome.messages.get(channel, (0,) * outcome.incidents)
+            ]
+            limit = MOST_PAGES if channel in PAGERS else MOST_MESSAGES
+            many = describe_share(sum(count > limit for count in counts), len(counts))
             mean, label = sum(counts) / len(counts), f"messages an incident, {system} {channel}"
-            yield f"{label:44} mean {mean:.1f}, most {max(counts):.0f}, above {MANY_MESSAGES}: {many}"
-            alarms = sum(outcome.messages.get(channel, 0) for outcome in quiet)
+            yield f"{label:44} mean {mean:.1f}, most {max(counts)}, above {limit}: {many}"
+            alarms = sum(sum(outcome.messages.get(channel, ())) for outcome in quiet)
             month = alarms * MONTH_HOURS / hours if hours else 0.0
             yield f"{'  in a quiet month':44} {month:.1f} ({alarms} in {hours:.0f} hours)"
 
@@ -232,9 +238,7 @@ def _describe_rivals(judged: Sequence[Judged]) -> Iterator[str]:
 def _describe_wrong(outcomes: Sequence[Outcome]) -> Iterator[str]:
     wrong = [outcome for outcome in outcomes if not outcome.is_right]
     wrong.sort(key=lambda outcome: (not outcome.is_false, outcome.situation.kind, outcome.situation.seed))
-    for outcome in wrong[:SHOWN]:
+    for outcome in wrong:
         situation = outcome.situation
         yield f"wrong: seed {situation.seed}, {situation.kind}, {outcome.truth.row}: {outcome.answer}"
         yield from (f"    {reason[:300]}" for reason in outcome.reasons[:2])
-    if len(wrong) > SHOWN:
-        yield f"and {len(wrong) - SHOWN} more wrong worlds"

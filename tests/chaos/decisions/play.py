@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,6 +22,8 @@ from shared.domain.deployments.inventory.inventory_parts import HostingSite
 from shared.domain.deployments.restorability import FINALIZED
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.recovery_times import recovery_target
+from shared.domain.notices.recipients import incident_stage
+from shared.domain.policy.channels import IncidentStage
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals.alert import Alert, EvidenceSource
@@ -46,6 +48,8 @@ REDELIVERY_SECONDS = 10.0
 REMAINING_SHARE = 0.05
 """Restored is a release of whose failing requests fewer than this still fail."""
 RELEASED_SITE, STABLE_SITE = "site-2", "site-1"
+PAGERS = frozenset({"pager"})
+"""Channels that wake people; the notice of the end clears the page."""
 ACKNOWLEDGED_AFTER = timedelta(minutes=2)
 """So long after its detection a person acknowledges an incident."""
 DURATION = re.compile(r"last shift in about (?:(\d+) h ?)?(?:(\d+) min ?)?(?:(\d+) s)?")
@@ -75,8 +79,8 @@ class Outcome(Struct, frozen=True):
     """Whether an own probe has opened that incident."""
     questions: int
     incidents: int
-    messages: Mapping[str, int]
-    """Notices of incidents, by channel."""
+    messages: Mapping[str, tuple[int, ...]]
+    """By channel: the notices of each incident; of a pager, those that page."""
     target: float
     """Within so many seconds from the detection it is to be restored, by the policy's targets."""
     forecasts: tuple[tuple[float, float], ...]
@@ -279,6 +283,15 @@ class DecisionWorld(World):
 
         self._scheduler.at(DELIVERY_SECONDS, partial(self.decision_ports.spawn, deliver))
 
+    def _count_messages(self, incidents: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        counts = Counter(
+            (sent.channel, sent.notice["incident"])
+            for sent in self.ports.sender.sent
+            if sent.channel not in PAGERS or incident_stage(sent.notice["event"]) is not IncidentStage.OVER
+        )
+        channels = {channel for channel, incident in counts if incident in incidents}
+        return {name: tuple(counts[name, incident] for incident in incidents) for name in channels}
+
     def _conclude(self) -> Outcome:
         rollbacks, incidents = self.rollbacks(), self.incidents()
         automatic = [rollback for rollback in rollbacks if rollback.order is None]
@@ -306,7 +319,7 @@ class DecisionWorld(World):
             signal=incidents[0].signal if incidents else "",
             questions=questions,
             incidents=len(incidents),
-            messages=Counter(sent.channel for sent in self.ports.sender.sent if "INC-" in sent.key),
+            messages=self._count_messages([incident.id for incident in incidents]),
             target=min(map(self._find_target, started), default=0.0),
             forecasts=tuple(filter(None, map(self._compare_forecast, started))),
             reasons=tuple(map(self._describe, rollbacks)),
