@@ -12,6 +12,7 @@ from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, exit_on
 from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
 from cli.support.parameters import option
+from responders.support.published_policies import resolve_policies
 from shared.core.errors import BadConfiguration, RollbackError
 from shared.domain.decision.backtest import PastIncident, backtest_incident, summarize
 from shared.domain.policy.system_policy import Policy
@@ -32,7 +33,7 @@ def backtest(
     Compares it with what people did and marked. Changes nothing.
     """
     with open_operations() as ours, exit_on(BadConfiguration, INVALID_USAGE):
-        judged = load_policy(policy) if policy is not None else ours.policy(system)
+        judged = _load_policy(ours, policy) if policy is not None else ours.policy(system)
         incidents = _read_incidents(ours, judged, days)
         since = ours.wiring.clock.now() - RECORD_RETENTION
     if as_json:
@@ -42,6 +43,15 @@ def backtest(
     headings = [name.replace("_", " ") for name in PastIncident.__struct_fields__]
     print_table(headings, map(astuple, incidents))
     _print_figures(incidents)
+
+
+def _load_policy(ours: Operations, file: Path) -> Policy:
+    """Return a file's policy with the deployed functions in its groups.
+
+    Raises: BadConfiguration, Unavailable.
+    """
+    policy = load_policy(file)
+    return resolve_policies(ours.wiring.store, {policy.system: policy})[policy.system]
 
 
 def print_history(ours: Operations, policy: Policy) -> None:

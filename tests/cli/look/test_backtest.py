@@ -63,6 +63,20 @@ def test_a_policy_file_is_tried_without_publishing_it(
     assert world.ports.store.documents == stored
 
 
+def test_the_patterns_of_a_policy_file_name_the_deployed_functions(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file that groups the same functions by patterns gives the same answers."""
+    world = build_rolled_back()
+    tried = tmp_path / "tried.txt"
+    tried.write_text((POLICIES / "example.yaml").read_text().replace("payOrder", '"pay*"'))
+
+    history = WorldPrompt(monkeypatch, tmp_path, world).say("backtest", "--policy", str(tried), "--json")
+
+    [incident] = json.loads(history.stdout)["incidents"]
+    assert incident["would_do"] == incident["automation_did"] == "rollback of 8 functions"
+
+
 def test_a_faulty_policy_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With its faults, as `policy` lists them."""
     prompt = WorldPrompt(monkeypatch, tmp_path, World())
