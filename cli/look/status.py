@@ -46,6 +46,7 @@ def status(system: System = "", as_json: AsJson = False) -> None:
 
 def _show_system(seen: SystemStatus, now: datetime) -> None:
     print_line(f"{seen.name} ({seen.system}), mode {seen.mode}", "bold")
+    print_line(f"  {seen.why}", "bold")
     if seen.paused:
         print_line(f"  {_pause_lines(seen.paused, seen.in_flight)}", "yellow")
     for window in seen.freezes:
@@ -65,7 +66,6 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     how_long = f"over after {since}" if incident.ended_at else f"open for {since}"
     line = f"  incident {incident_line(incident)}"
     print_line(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
-    print_line(f"  {seen.why}", "bold")
     how_long += f"; {incident.mark}" if incident.mark is not None else ""
     print_line(f"  {incident.beginning} {format_time(incident.detected_at)} UTC, {how_long}")
     standing = seen.response and seen.times and response_lines(seen.response, seen.times, incident.id, now)
