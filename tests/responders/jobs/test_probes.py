@@ -92,6 +92,20 @@ def test_its_end_is_evidence_and_told_once() -> None:
     assert [name for name in names_of(world) if name.startswith("signal")] == ["signal.open", "signal.closed"]
 
 
+@pytest.mark.parametrize(("answers", "count"), [({"shop": DARK}, (6, 6)), ({}, (1, 0))])
+def test_a_failed_check_alone_is_repeated_five_times(
+    answers: dict[str, ProbeAnswer], count: tuple[int, int]
+) -> None:
+    """In the same sweep; its repeats are counted with it."""
+    world = World(policy=EXAMPLE)
+    world.ports.prober.answers = answers
+
+    world.pass_time(MINUTE)
+
+    result = record_of(world).looks["shop"][-1].count
+    assert (result.total, result.failed) == count
+
+
 def test_a_transient_failure_heals_without_an_incident() -> None:
     """One look in three fails, all the time: nobody is woken."""
     world = World(policy=EXAMPLE)
