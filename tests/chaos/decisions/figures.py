@@ -137,8 +137,8 @@ def _is_below_level(outcome: Outcome) -> bool:
 
 
 def _describe_kinds(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    titles = ("worlds", "right", "rolled", "asked", "warned", "nothing")
-    yield f"{'situation':58}" + "".join(f" {title:>7}" for title in titles)
+    titles = ("worlds", "rolled", "asked", "warned", "nothing")
+    yield f"{'situation':58}" + "".join(f" {title:>7}" for title in titles) + "  right"
     rows: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         rows[f"{outcome.situation.kind}"].append(outcome)
@@ -147,7 +147,7 @@ def _describe_kinds(outcomes: Sequence[Outcome]) -> Iterator[str]:
         count = Counter(outcome.answer for outcome in rows[name])
         right = sum(outcome.is_right for outcome in rows[name])
         answers = "".join(f" {count[answer]:7}" for answer in Answer)
-        yield f"{name:58} {len(rows[name]):7} {right:7}{answers}"
+        yield f"{name:58} {len(rows[name]):7}{answers}  {describe_share(right, len(rows[name]))}"
 
 
 def _describe_whole(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -171,6 +171,12 @@ def _describe_whole(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield f"from threshold to decision, probes    {_seconds(probed, 'overdue')}"
     yield f"the same, from the second source on   {_seconds(probed, 'overdue_of_counts')}"
     yield f"from its visible point to decision    {_seconds(counted, 'overdue_of_counts')}"
+    restored = [
+        outcome.overdue + outcome.restored - outcome.decided
+        for outcome in wanted_right
+        if not (outcome.overdue is None or outcome.restored is None or outcome.decided is None)
+    ]
+    yield f"from threshold to restored            {describe_seconds(restored)}"
     yield f"from detection to decision            {_seconds(right, 'decided', 'detected')}"
     yield f"from detection to restored            {_seconds(right, 'restored', 'detected')}"
     in_time = sum(outcome.is_restored_in_time for outcome in wanted_right)
