@@ -1,6 +1,7 @@
 """Our own looks from outside, and what comes of them in a whole world."""
 
 import json
+from collections.abc import Mapping
 from copy import copy
 from datetime import datetime, timedelta
 
@@ -94,11 +95,11 @@ def test_its_end_is_evidence_and_told_once() -> None:
 
 @pytest.mark.parametrize(("answers", "count"), [({"shop": DARK}, (6, 6)), ({}, (1, 0))])
 def test_a_failed_check_alone_is_repeated_five_times(
-    answers: dict[str, ProbeAnswer], count: tuple[int, int]
+    answers: Mapping[str, ProbeAnswer], count: tuple[int, int]
 ) -> None:
     """In the same sweep; its repeats are counted with it."""
     world = World(policy=EXAMPLE)
-    world.ports.prober.answers = answers
+    world.ports.prober.answers = dict(answers)
 
     world.pass_time(MINUTE)
 
