@@ -48,7 +48,7 @@ from shared.domain.signals.alert_conditions import affected_functions
 from shared.domain.signals.baseline import BASELINE_DURATION
 from shared.domain.signals.health import RouterRequests, failing_functions, sum_requests
 from shared.domain.signals.probe_history import SLOWDOWN_SIGNAL, ProbeResult
-from shared.domain.signals.probe_signals import ProbeRecord, probes_path
+from shared.domain.signals.probe_signals import ProbeRecord, find_slow_probes, probes_path
 from shared.domain.system_record import BUDGET_PATH, Budget, System
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
@@ -139,6 +139,7 @@ def collect_facts(
         other_alerts=_select_other_alerts(answers),
         probe_counts=_count_probe_answers(answers, checks, since),
         checks=checks,
+        slow_probes=find_slow_probes(policy, checks, now),
         first_requests=_read_counts(answers, "first requests", inventory),
         earliest_requests=_read_counts(answers, "earliest requests", inventory),
         slowdowns=_measure_slowdowns(answers, inventory),

@@ -12,6 +12,7 @@ from shared.domain.deployments.build_recipe import Recipe
 from shared.domain.deployments.deployment import Deployment, Inventory, LiveFunction
 from shared.domain.deployments.inventory import traffic
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
+from shared.domain.policy.probes import Probe
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.signals import Signal
@@ -20,8 +21,10 @@ from shared.domain.rollback.write_quota import SavedPace
 from shared.domain.signals.alert import AlertFact, EvidenceSource
 from shared.domain.signals.breadth import limit_signal, measure_level
 from shared.domain.signals.failure_evidence import (
+    FALSE_PROBE_ALARMS,
     FailureEvidence,
     assess_failures,
+    function_level,
     list_areas,
     spread_failure,
 )
@@ -30,9 +33,10 @@ from shared.domain.signals.health import (
     RouterRequests,
     failing_functions,
     failure_ratio,
+    has_failed,
     working_functions,
 )
-from shared.domain.signals.probe_history import DEFAULT_SLOWDOWN, SLOWDOWN_SIGNAL, ProbeResult
+from shared.domain.signals.probe_history import DEFAULT_SLOWDOWN, PROBE_REPEATS, SLOWDOWN_SIGNAL, ProbeResult
 from shared.domain.system_record import Budget, Controls, System
 
 
@@ -80,6 +84,8 @@ class DecisionFacts(Struct, frozen=True):
     """The same in the first half of these minutes."""
     slowdowns: Mapping[str, float] = {}
     """By how much each function takes longer than in the hour before the onset, as a ratio."""
+    slow_probes: frozenset[str] = frozenset()
+    """The names of the system's probes whose checks show `performance_degraded`."""
 
     @property
     def onset(self) -> datetime:
@@ -113,9 +119,11 @@ class DecisionFacts(Struct, frozen=True):
         """
         evidence = self.assess(policy)
         working = working_functions(self.requests or {}, policy.gates)
-        probed = {alert.function for alert in self.alerts if alert.source is EvidenceSource.PROBES}
-        alerted = self._alerted - (working - probed)
-        failing = alerted | evidence.failing | self.find_slow(policy)
+        by_probes = {alert.function for alert in self.alerts if alert.source is EvidenceSource.PROBES}
+        alerted = self._alerted - (working - by_probes)
+        probes = [*self.find_failing_probes(policy), *self.find_slow_probes(policy)]
+        probed = {probe.function for probe in probes if probe.function} - working
+        failing = alerted | probed | evidence.failing | self.find_slow(policy)
         return spread_failure(list_areas(policy), failing, evidence)
 
     def find_failing(self, policy: Policy) -> set[str]:
@@ -136,9 +144,35 @@ class DecisionFacts(Struct, frozen=True):
 
     def find_slow(self, policy: Policy) -> set[str]:
         """Return the functions that are slower than usual, where an alert reports slowness."""
-        signals = {alert.signal for alert in self.alerts} & {SLOWDOWN_SIGNAL}
-        limits = [policy.signals[name].threshold or DEFAULT_SLOWDOWN for name in signals]
-        return {name for name, slowdown in self.slowdowns.items() if limits and slowdown > limits[0]}
+        if not self._is_slowness_reported:
+            return set()
+        limit = policy.signals[SLOWDOWN_SIGNAL].threshold or DEFAULT_SLOWDOWN
+        return {name for name, slowdown in self.slowdowns.items() if slowdown > limit}
+
+    def find_failing_probes(self, policy: Policy) -> list[Probe]:
+        """Return the probes whose answers prove a failure of the system at the level of functions.
+
+        The repeats of one failed answer fail together: only a whole check with all of them counts.
+        """
+        level, counts = function_level(policy), self.probe_counts
+        return [
+            probe
+            for probe in policy.probes
+            if not probe.external
+            and probe.name in counts
+            and counts[probe.name].total > PROBE_REPEATS
+            and has_failed(counts[probe.name], level, FALSE_PROBE_ALARMS)
+        ]
+
+    def find_slow_probes(self, policy: Policy) -> list[Probe]:
+        """Return the probes that are slower than usual, where an alert reports slowness."""
+        return [
+            probe for probe in policy.probes if self._is_slowness_reported and probe.name in self.slow_probes
+        ]
+
+    @property
+    def _is_slowness_reported(self) -> bool:
+        return any(alert.signal == SLOWDOWN_SIGNAL for alert in self.alerts)
 
     @property
     def _alerted(self) -> set[str]:

@@ -5,7 +5,7 @@ passes by itself heals without an incident. A look that could not be made is not
 and thin data says nothing: it neither opens nor closes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct, field
@@ -111,7 +111,12 @@ def detect_changes(record: ProbeRecord, policy: Policy, now: datetime) -> tuple[
     for name, probes in fed.items():
         found = open_ones.get(name)
         if found is None:
-            changes.append(_find_opening(record, policy, name, probes, now))
+            closed_at = record.closed.get(name)
+            openings = (
+                find_opening(policy, name, probe, record.looks.get(probe.name, ()), now, closed_at)
+                for probe in probes
+            )
+            changes.append(next(filter(None, openings), None))
         elif _is_over(record, policy.signals[name], probes, found, now):
             changes.append(replace(found, closed_at=now, reason=f"{MIN_PASSES_TO_CLOSE} good looks in a row"))
     for name in open_ones.keys() - fed.keys():
@@ -128,30 +133,48 @@ def apply_changes(record: ProbeRecord, changes: Iterable[ProbeFinding]) -> Probe
     return replace(record, findings=tuple(kept.values()), closed=record.closed | closed)
 
 
-def _find_opening(
-    record: ProbeRecord, policy: Policy, name: str, probes: Iterable[Probe], now: datetime
+def find_opening(
+    policy: Policy,
+    name: str,
+    probe: Probe,
+    checks: Sequence[probe_history.ProbeResult],
+    now: datetime,
+    closed_at: datetime | None = None,
 ) -> ProbeFinding | None:
-    """The signal as found through the first probe, and in the first way, that shows it."""
-    closed = record.closed.get(name)
-    for probe in probes:
-        everything = record.looks.get(probe.name, ())
-        known = probe_history.typical_seconds(everything, now)
-        looks = [look for look in everything if closed is None or look.at > closed]
-        if not probe_history.is_fresh(looks, now):
-            continue
-        for way in probe_history.signal_criteria(name, policy.signals[name], probe.slow_after):
-            first, how = probe_history.detect_trouble(way, looks, known)
-            if first is not None:
-                return ProbeFinding(
-                    signal=name,
-                    probe=probe.name,
-                    function=probe.function,
-                    since=first.at,
-                    onset_at=first.ended_at,
-                    reason=f"probe {probe.name}: {how}",
-                    usual_seconds=known,
-                )
+    """Return the signal as the checks of a probe show it, if they are recent; oldest first.
+
+    Those until `closed_at`, when the signal closed the last time, show nothing of it.
+    """
+    typical = probe_history.typical_seconds(checks, now)
+    newer = [check for check in checks if closed_at is None or check.at > closed_at]
+    if not probe_history.is_fresh(newer, now):
+        return None
+    for criterion in probe_history.signal_criteria(name, policy.signals[name], probe.slow_after):
+        first, how = probe_history.detect_trouble(criterion, newer, typical)
+        if first is not None:
+            return ProbeFinding(
+                signal=name,
+                probe=probe.name,
+                function=probe.function,
+                since=first.at,
+                onset_at=first.ended_at,
+                reason=f"probe {probe.name}: {how}",
+                usual_seconds=typical,
+            )
     return None
+
+
+def find_slow_probes(
+    policy: Policy, checks: Mapping[str, Sequence[probe_history.ProbeResult]], now: datetime
+) -> frozenset[str]:
+    """Return the names of the probes of the system that show `performance_degraded`."""
+    name = probe_history.SLOWDOWN_SIGNAL
+    return frozenset(
+        probe.name
+        for probe in policy.probes
+        if name in policy.signals and not probe.external
+        if find_opening(policy, name, probe, checks.get(probe.name, ()), now)
+    )
 
 
 def _is_over(

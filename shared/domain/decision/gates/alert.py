@@ -17,7 +17,7 @@ from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.signals import Signal, Unit
 from shared.domain.signals.alert import MONITORING_SOURCES, AlertFact, EvidenceSource
 from shared.domain.signals.breadth import limit_signal, measure_level
-from shared.domain.signals.failure_evidence import DEFAULT_FUNCTION_LEVEL, FALSE_PROBE_ALARMS, function_level
+from shared.domain.signals.failure_evidence import function_level
 from shared.domain.signals.health import RouterRequests, failure_ratio, has_failed, sum_requests
 from shared.domain.signals.probe_history import DEFAULT_SLOWDOWN, SLOWDOWN_SIGNAL
 from shared.domain.signals.registry import SignalSource, has_source
@@ -94,16 +94,18 @@ def _is_refuted(case: GateInput, alert: AlertFact) -> bool:
 
 
 def _find_evidence(case: GateInput, alarms: Iterable[AlertFact]) -> list[_Evidence]:
-    """Return what proves that something fails now; no probe of what the system depends on does."""
+    """Return what proves that something fails now, or is slow where an alert reports slowness."""
     facts, policy = case.facts, case.policy
-    probes = (probe for probe in policy.probes if probe.name in facts.probe_counts and not probe.external)
     failing = facts.assess(policy).failing
     alerts = (alert for alert in (*alarms, *facts.other_alerts) if not alert.is_over)
     return [
         *(
             _Evidence(EvidenceSource.PROBES, probe.function, probe.signal)
-            for probe in probes
-            if has_failed(facts.probe_counts[probe.name], DEFAULT_FUNCTION_LEVEL, FALSE_PROBE_ALARMS)
+            for probe in facts.find_failing_probes(policy)
+        ),
+        *(
+            _Evidence(EvidenceSource.PROBES, probe.function, SLOWDOWN_SIGNAL)
+            for probe in facts.find_slow_probes(policy)
         ),
         *(_Evidence(EvidenceSource.COUNTS, name) for name in sorted(failing | facts.find_slow(policy))),
         *(

@@ -17,6 +17,7 @@ from shared.domain.signals.probe_signals import (
     apply_changes,
     detect_changes,
     extend_timeout,
+    find_slow_probes,
     record_results,
 )
 from tests.support.runtime.world import EXAMPLE
@@ -150,6 +151,30 @@ def test_what_is_slow_stays_so_however_long_it_lasts() -> None:
         told += [f"{number} {one.state}" for one in changes]
 
     assert told == ["65 open", "182 closed"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "age", "slow"),
+    [
+        pytest.param(3.5, 0, {"book"}, id="slower than usual"),
+        pytest.param(2.5, 0, set(), id="as usual"),
+        pytest.param(3.5, 5, set(), id="nothing is known of now"),
+    ],
+)
+def test_a_probe_of_another_signal_can_be_slow(seconds: float, age: int, slow: set[str]) -> None:
+    """Its stored checks are judged by `performance_degraded`; external probes are not."""
+    slowness = replace(EXAMPLE.signals["slow_response"], threshold=0.5)
+    policy = replace(
+        EXAMPLE,
+        signals={**EXAMPLE.signals, "performance_degraded": slowness},
+        probes=(*EXAMPLE.probes, Probe("provider", external=True)),
+    )
+    times = [NOON + number * PROBE_INTERVAL for number in range(40)]
+    checks = [ProbeResult(at, at, True, 2.0 if at < times[30] else seconds, 200) for at in times]
+    now = times[-1] + age * MINUTE
+
+    assert find_slow_probes(policy, {"book": checks, "provider": checks}, now) == slow
+    assert not find_slow_probes(EXAMPLE, {"book": checks}, now)
 
 
 def test_looks_are_bounded_sorted_and_one_for_each_half_minute() -> None:
