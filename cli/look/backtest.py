@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from msgspec.structs import astuple
 
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, exit_on
@@ -20,6 +19,8 @@ from shared.domain.retention import RECORD_RETENTION
 from shared.policy_files.loader import load_policy
 
 DEFAULT_DAYS = 90
+COLUMNS = PastIncident.__struct_fields__[:-2]
+"""The time of the decision and the answers of all gates are in `--json`."""
 
 
 def backtest(
@@ -40,8 +41,8 @@ def backtest(
         print_json({"facts_since": since, "incidents": incidents, "figures": summarize(incidents)})
         return
     print_line(f"{judged.system}: the facts of decisions are stored since {format_time(since)} UTC (30 days)")
-    headings = [name.replace("_", " ") for name in PastIncident.__struct_fields__]
-    print_table(headings, map(astuple, incidents))
+    headings = [name.replace("_", " ") for name in COLUMNS]
+    print_table(headings, ([getattr(past, name) for name in COLUMNS] for past in incidents))
     _print_figures(incidents)
 
 

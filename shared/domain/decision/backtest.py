@@ -3,19 +3,24 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import sqrt
+from statistics import median
 
 from msgspec.structs import replace
 
 from shared.core.codec import FrozenStruct
 from shared.core.text import count_noun
 from shared.domain.decision.decision_snapshot import DecisionSnapshot, unpack_facts
+from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import APPROVAL_REQUIRED_GATE, evaluate_incident, require_approval
-from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.gates.base import GateAnswer, Outcome
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.scenario_names import Mode
+from shared.domain.policy.signals import FUNCTION_SIGNAL, SHARE_SIGNAL
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Direction, Rollback
+from shared.domain.signals.failure_evidence import function_level
 from shared.domain.signals.health import failure_ratio
+from shared.domain.signals.probe_history import SLOWDOWN_SIGNAL
 
 MIN_MARKS = 10
 """Fewer give no interval that is worth a decision."""
@@ -52,6 +57,10 @@ class PastIncident(FrozenStruct):
     mark: str
     changed_gates: str
     """Each gate that answers otherwise, where automation would do something else."""
+    seconds_to_decision: float | None = None
+    """From detection to the first decision of a rollback; None: none would begin."""
+    gates: tuple[GateAnswer, ...] = ()
+    """Every gate's answer in the decision that counts."""
 
 
 def backtest_incident(
@@ -61,13 +70,23 @@ def backtest_incident(
     again = [new for old in snapshots if (new := evaluate_again(old, policy)) is not None]
     actual, simulated = _describe_strongest(snapshots), _describe_strongest(again)
     if len(again) < len(snapshots):
-        simulated = UNKNOWN
+        simulated, again = UNKNOWN, []
     is_changed = simulated not in (actual, UNKNOWN)
     pairs = zip(snapshots, again, strict=True) if is_changed else ()
     changes = dict.fromkeys(line for pair in pairs for line in _compare_answers(*pair))
-    people = ", ".join(dict.fromkeys(_find_responses(rollbacks))) or "nothing"
-    mark = incident.mark.verdict if incident.mark is not None else "unmarked"
-    return PastIncident(incident.id, incident.signal, actual, simulated, people, mark, "; ".join(changes))
+    strongest = _find_strongest(again)
+    begun = [decision.at for decision in again if decision.outcome is Outcome.ROLLBACK]
+    return PastIncident(
+        incident=incident.id,
+        signal=incident.signal,
+        automation_did=actual,
+        would_do=simulated,
+        people=", ".join(dict.fromkeys(_find_responses(rollbacks))) or "nothing",
+        mark=incident.mark.verdict if incident.mark is not None else "unmarked",
+        changed_gates="; ".join(changes),
+        seconds_to_decision=(min(begun) - incident.detected_at).total_seconds() if begun else None,
+        gates=strongest.answers if strongest else (),
+    )
 
 
 def evaluate_again(snapshot: DecisionSnapshot, policy: Policy) -> DecisionSnapshot | None:
@@ -88,11 +107,17 @@ def evaluate_again(snapshot: DecisionSnapshot, policy: Policy) -> DecisionSnapsh
     return replace(snapshot, outcome=decision.outcome, functions=size, answers=decision.answers)
 
 
-def summarize(incidents: Iterable[PastIncident]) -> dict[str, int | str]:
+def summarize(incidents: Sequence[PastIncident]) -> dict[str, int | str]:
     """Return the figures of what automation would do, by their names."""
     counts = Counter(name for incident in incidents for name in _name_figures(incident))
-    figures = {name: counts[name] for name in FIGURES}
-    return {**figures, "precision": _describe_precision(counts[FIGURES[0]], counts[FIGURES[1]])}
+    right, wrong, _, manual, *_ = (counts[name] for name in FIGURES)
+    seconds = [past.seconds_to_decision for past in incidents if past.seconds_to_decision is not None]
+    return {
+        **{name: counts[name] for name in FIGURES},
+        "precision": _describe_share(right, wrong, "marks"),
+        "recall": _describe_share(right, manual, "right or manual rollbacks"),
+        "median_seconds_from_detection_to_decision": round(median(seconds)) if seconds else "none",
+    }
 
 
 def _name_figures(incident: PastIncident) -> Iterator[str]:
@@ -107,32 +132,43 @@ def _name_figures(incident: PastIncident) -> Iterator[str]:
         yield "requests_for_approval_in_vain"
 
 
-def _describe_precision(right: int, wrong: int) -> str:
+def _describe_share(right: int, others: int, what: str) -> str:
     """Return the share of right rollbacks with its score interval (E. B. Wilson, 1927)."""
-    marks = right + wrong
-    if marks < MIN_MARKS:
-        return f"too few to say ({marks} of {MIN_MARKS} marks)"
-    share, square = right / marks, NORMAL_QUANTILE**2 / marks
+    total = right + others
+    if total < MIN_MARKS:
+        return f"too few to say ({total} of {MIN_MARKS} {what})"
+    share, square = right / total, NORMAL_QUANTILE**2 / total
     margin = sqrt(square * share * (1 - share) + square**2 / 4)
     low, high = ((share + square / 2 + side) / (1 + square) * 100 for side in (-margin, margin))
     return f"{share * 100:.0f} %, with 95 % confidence {low:.0f} % to {high:.0f} %"
 
 
 def advise_threshold(signal: str, snapshots: Iterable[DecisionSnapshot], policy: Policy) -> str:
-    """Return the threshold that would have held, by the highest failure ratio of the decisions."""
-    threshold, least = policy.signals[signal].threshold, policy.gates.minimum_requests
-    ratios = [
-        failure_ratio(count)
-        for facts in (unpack_facts(snapshot.facts) for snapshot in snapshots if snapshot.facts)
-        for name, count in (facts.requests or {}).items()
-        if count.total >= least and any(alert.function in (None, name) for alert in facts.alerts)
-    ]
+    """Return the threshold that would have held, by the highest ratio that was read."""
+    threshold = policy.signals[signal].threshold
+    stored = (unpack_facts(snapshot.facts) for snapshot in snapshots if snapshot.facts)
+    ratios = [ratio for facts in stored for ratio in _measure_ratios(signal, facts, policy)]
     highest = int(max(ratios, default=0.0) * 100)
-    if signal != "function_failure_rate" or not highest or threshold is None:
-        return f"{signal}: the stored counts tell of no threshold that would have held"
-    holds = f"a threshold of {highest + 1} %" if highest < 100 else "no threshold"
+    if not highest or threshold is None:
+        return f"{signal}: the stored facts tell of no threshold that would have held"
+    is_bounded = signal != SLOWDOWN_SIGNAL
+    holds = "no threshold" if is_bounded and highest >= 100 else f"a threshold of {highest + 1} %"
     crossed = f"this alert crossed {threshold * 100:.0f} %; it reached {highest} %"
     return f"{signal}: {crossed}: {holds} would have held"
+
+
+def _measure_ratios(signal: str, facts: DecisionFacts, policy: Policy) -> list[float]:
+    """Return the ratios that a signal compares with its threshold, as far as the facts tell."""
+    requests, least = facts.requests or {}, policy.gates.minimum_requests
+    counted = {name: failure_ratio(count) for name, count in requests.items() if count.total >= least}
+    if signal == SLOWDOWN_SIGNAL:
+        return [*facts.slowdowns.values()]
+    if signal == FUNCTION_SIGNAL:
+        alerted = {alert.function for alert in facts.alerts}
+        return [ratio for name, ratio in counted.items() if not alerted.isdisjoint({None, name})]
+    if signal == SHARE_SIGNAL and counted:
+        return [sum(ratio > function_level(policy) for ratio in counted.values()) / len(counted)]
+    return []
 
 
 def _find_responses(rollbacks: Iterable[Rollback]) -> Iterator[str]:
@@ -150,11 +186,19 @@ def _find_responses(rollbacks: Iterable[Rollback]) -> Iterator[str]:
             yield "approved"
 
 
-def _describe_strongest(snapshots: Iterable[DecisionSnapshot]) -> str:
+def _describe_strongest(snapshots: Sequence[DecisionSnapshot]) -> str:
     """Return what automation does most of all, in words; a hold does nothing."""
-    sizes = {snapshot.outcome: count_noun(snapshot.functions, "function") for snapshot in snapshots}
-    outcome = next((outcome for outcome in RESPONSES if outcome in sizes), Outcome.IGNORE)
-    return RESPONSES[outcome] + (sizes[outcome] if outcome is Outcome.ROLLBACK else "")
+    strongest = _find_strongest(snapshots)
+    if strongest is None or strongest.outcome is Outcome.HOLD:
+        return RESPONSES[Outcome.IGNORE]
+    size = count_noun(strongest.functions, "function") if strongest.outcome is Outcome.ROLLBACK else ""
+    return RESPONSES[strongest.outcome] + size
+
+
+def _find_strongest(snapshots: Sequence[DecisionSnapshot]) -> DecisionSnapshot | None:
+    """Return the last decision with the strongest outcome; None without any."""
+    order = [*RESPONSES, Outcome.HOLD]
+    return min(reversed(snapshots), key=lambda snapshot: order.index(snapshot.outcome), default=None)
 
 
 def _compare_answers(old: DecisionSnapshot, new: DecisionSnapshot) -> Iterator[str]:

@@ -11,6 +11,7 @@ AUTHENTICATION_SIGNALS = ("authentication", "auth")
 """What a policy may call the functions by which people sign in, as a group or an alias."""
 FRONTEND_SIGNAL = "frontend_unavailable"
 FUNCTION_SIGNAL = "function_failure_rate"
+SHARE_SIGNAL = "functions_failing_share"
 BREACH_SIGNAL = "security_breach"
 """The signal that somebody declares: no router counts it, and no change need explain it."""
 

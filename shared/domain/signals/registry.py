@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 from msgspec import Struct
 
-from shared.domain.policy.signals import FRONTEND_SIGNAL, FUNCTION_SIGNAL, Unit
+from shared.domain.policy.signals import FRONTEND_SIGNAL, FUNCTION_SIGNAL, SHARE_SIGNAL, Unit
 
 
 class SignalSource(Enum):
@@ -30,7 +30,7 @@ class SignalKind(Struct, frozen=True):
 SIGNALS: dict[str, SignalKind] = {
     FRONTEND_SIGNAL: SignalKind(Unit.COUNT),
     FUNCTION_SIGNAL: SignalKind(Unit.RATIO, SignalSource.REQUESTS),
-    "functions_failing_share": SignalKind(Unit.RATIO, SignalSource.REQUESTS),
+    SHARE_SIGNAL: SignalKind(Unit.RATIO, SignalSource.REQUESTS),
     "critical_path_blocked": SignalKind(Unit.SECONDS),
     "performance_degraded": SignalKind(Unit.RATIO),
     "authentication_failure": SignalKind(Unit.RATIO),

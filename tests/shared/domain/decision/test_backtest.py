@@ -18,10 +18,11 @@ from shared.domain.decision.backtest import (
 from shared.domain.decision.decision_snapshot import DecisionSnapshot, pack_facts
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import evaluate_incident, require_approval
-from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.incidents.incident import Incident, IncidentMark, IncidentStatus, TimelineEvent
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.signals import SHARE_SIGNAL, Signal
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import (
     ApprovalAnswer,
@@ -31,6 +32,7 @@ from shared.domain.rollback.rollback import (
     RollbackStatus,
 )
 from shared.domain.signals.health import RouterRequests
+from shared.domain.signals.probe_history import SLOWDOWN_SIGNAL
 from tests.support.decision.gate_facts import BAD_RELEASE, NOW, change_alert, change_facts, change_system
 from tests.support.runtime.world import BOOKSHOP
 
@@ -196,6 +198,8 @@ def test_the_figures() -> None:
         "automatic_rollbacks_wrong": 1,
         "automatic_rollbacks_unmarked": 1,
         "precision": "too few to say (2 of 10 marks)",
+        "recall": "too few to say (3 of 10 right or manual rollbacks)",
+        "median_seconds_from_detection_to_decision": "none",
         "manual_rollbacks_that_automation_would_not_begin": 2,
         "requests_for_approval_in_vain": 2,
         "incidents_not_known": 1,
@@ -219,6 +223,9 @@ def test_the_precision_has_an_interval(right: int, wrong: int, precision: str) -
     marked = [past("ask", "rollback of 1 function", mark=mark) for mark in did]
 
     assert summarize(marked)["precision"] == precision
+
+
+SETTLED = (GateResult.PASS, GateResult.NOT_APPLICABLE)
 
 
 def counted(**requests: RouterRequests) -> DecisionFacts:
@@ -246,14 +253,14 @@ def counted(**requests: RouterRequests) -> DecisionFacts:
         (
             "function_failure_rate",
             [counted(getBook=RouterRequests(2, 2))],
-            "the stored counts tell of no threshold",
+            "the stored facts tell of no threshold",
         ),
-        ("function_failure_rate", [change_facts(requests=None)], "the stored counts tell of no threshold"),
-        ("function_failure_rate", [], "the stored counts tell of no threshold"),
+        ("function_failure_rate", [change_facts(requests=None)], "the stored facts tell of no threshold"),
+        ("function_failure_rate", [], "the stored facts tell of no threshold"),
         (
             "frontend_unavailable",
             [counted(getBook=RouterRequests(100, 63))],
-            "the stored counts tell of no threshold",
+            "the stored facts tell of no threshold",
         ),
     ],
 )
@@ -271,6 +278,49 @@ def test_only_the_function_of_the_alert_is_measured() -> None:
     facts = replace(facts, requests={"getBook": RouterRequests(100, 55), "payOrder": RouterRequests(100, 90)})
 
     assert "it reached 55 %" in advise_threshold("function_failure_rate", [snapshot(facts)], BOOKSHOP)
+
+
+@pytest.mark.parametrize(
+    ("signal", "facts", "advice"),
+    [
+        (SHARE_SIGNAL, {"requests": {"getBook": RouterRequests(100, 90)}}, "it reached 100 %: no threshold"),
+        (
+            SHARE_SIGNAL,
+            {"requests": {"getBook": RouterRequests(100, 90), "payOrder": RouterRequests(100, 5)}},
+            "it reached 50 %: a threshold of 51 % would have held",
+        ),
+        (SHARE_SIGNAL, {"requests": {}}, "the stored facts tell of no threshold"),
+        (SLOWDOWN_SIGNAL, {"slowdowns": {"getBook": 1.2}}, "it reached 120 %: a threshold of 121 %"),
+    ],
+)
+def test_the_threshold_of_a_share_and_of_slowness(signal: str, facts: dict[str, Any], advice: str) -> None:
+    """Of the functions that fail at their level; of how much slower the slowest one is."""
+    measured = Signal(Severity.HIGH, ScenarioName.FUNCTIONS, Mode.ACT, threshold=0.25)
+    policy = replace(BOOKSHOP, signals={**BOOKSHOP.signals, signal: measured})
+
+    assert advice in advise_threshold(signal, [snapshot(change_facts(**facts))], policy)
+
+
+def test_every_gate_answers_and_the_time_to_the_decision_is_measured() -> None:
+    """The strongest decision counts, and the first rollback ends the time."""
+    held = snapshot(change_facts(requests=None))
+    later = replace(snapshot(BAD_RELEASE), at=NOW + 2 * MINUTE)
+
+    past_incident = backtest(BOOKSHOP, held, later)
+
+    assert {answer.gate for answer in past_incident.gates} == {answer.gate for answer in later.answers}
+    assert all(answer.answer in SETTLED for answer in past_incident.gates)
+    assert past_incident.seconds_to_decision == 120.0
+    assert summarize([past_incident])["median_seconds_from_detection_to_decision"] == 120
+    assert backtest(BOOKSHOP, held).seconds_to_decision is None
+
+
+def test_the_recall_counts_manual_rollbacks() -> None:
+    """From ten rollbacks on that were wanted, by a mark or by a manual rollback."""
+    right = [past("nothing", "rollback of 1 function", mark="right")] * 8
+    manual = [past("nothing", "ask", "rolled back manually")] * 2
+
+    assert summarize(right + manual)["recall"] == "80 %, with 95 % confidence 49 % to 94 %"
 
 
 def test_the_mark_of_an_incident_is_shown() -> None:
