@@ -9,7 +9,7 @@ from statistics import quantiles
 from msgspec import Struct
 
 from tests.chaos.decisions.answers import LEVELS, Answer
-from tests.chaos.decisions.play import PAGERS, Outcome
+from tests.chaos.decisions.play import PAGERS, Announcement, Outcome
 from tests.chaos.decisions.situations import EVENTS_A_YEAR, Cause
 
 DEVIATIONS = 1.96
@@ -181,14 +181,25 @@ def _describe_whole(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield f"from detection to restored            {_seconds(right, 'restored', 'detected')}"
     in_time = sum(outcome.is_restored_in_time for outcome in wanted_right)
     yield f"restored within the runbook's target  {describe_share(in_time, len(wanted_right))}"
-    errors = [took - forecast for outcome in right for forecast, took in outcome.forecasts]
-    yield f"last shift later than announced       {describe_seconds(errors)}"
+    yield from _describe_announcements([notice for outcome in right for notice in outcome.announcements])
     moved = sum(len(outcome.moved) for outcome in right)
     healthy = sum(outcome.healthy_moved for outcome in right)
     yield f"healthy functions among those moved   {describe_share(healthy, moved)}"
     vain = [outcome for outcome in outcomes if outcome.questions and _is_harmless(outcome)]
     yield f"worlds with a question in vain        {describe_share(len(vain), len(outcomes))}"
     yield from _describe_messages(outcomes)
+
+
+def _describe_announcements(notices: Sequence[Announcement]) -> Iterator[str]:
+    shifts = [notice.shift_delay for notice in notices if notice.shift_delay is not None]
+    delays = [notice.verified_delay for notice in notices if notice.verified_delay is not None]
+    yield f"last shift later than announced       {describe_seconds(shifts)}"
+    yield f"verified later than announced         {describe_seconds(delays)}"
+    yield f"announced, and not verified           {describe_share(len(notices) - len(delays), len(notices))}"
+    for fits, label in ((True, "within"), (False, "MORE THAN")):
+        claims = [notice.is_true for notice in notices if notice.fits is fits and notice.is_true is not None]
+        share = describe_share(claims.count(False), len(claims))
+        yield f"wrong claims about the target         {label}: {share}"
 
 
 def _is_harmless(outcome: Outcome) -> bool:

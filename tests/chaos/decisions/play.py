@@ -52,7 +52,25 @@ PAGERS = frozenset({"pager"})
 """Channels that wake people; the notice of the end clears the page."""
 ACKNOWLEDGED_AFTER = timedelta(minutes=2)
 """So long after its detection a person acknowledges an incident."""
-DURATION = re.compile(r"last shift in about (?:(\d+) h ?)?(?:(\d+) min ?)?(?:(\d+) s)?")
+ANNOUNCEMENT = re.compile(
+    r"last shift in about (.+), verified (?:in )?about (.+?), (within|MORE THAN) the target of (.+)"
+)
+"""What `DurationForecast` says of a rollback with a target."""
+DURATION = re.compile(r"(\d+) (h|min|s)")
+UNIT_SECONDS = {"h": 3600.0, "min": 60.0, "s": 1.0}
+
+
+class Announcement(Struct, frozen=True):
+    """What was announced of one rollback when it began, compared with what it took."""
+
+    shift_delay: float | None
+    """Seconds by which the last shift came later; None: nothing was shifted."""
+    verified_delay: float | None
+    """The same of the newest verification, of what extended the plan, too; None: not verified."""
+    fits: bool
+    """Whether it was announced to be verified within its target, from the detection on."""
+    is_true: bool | None
+    """Whether that was so; None: the world ends before the target has passed."""
 
 
 class Outcome(Struct, frozen=True):
@@ -83,8 +101,8 @@ class Outcome(Struct, frozen=True):
     """By channel: the notices of each incident; of a pager, those that page."""
     target: float
     """Within so many seconds from the detection it is to be restored, by the policy's targets."""
-    forecasts: tuple[tuple[float, float], ...]
-    """Of each rollback that began: seconds to its last shift as announced, and as they were."""
+    announcements: tuple[Announcement, ...]
+    """Of each rollback that began."""
     reasons: tuple[str, ...]
     """What the newest decision of each rollback says."""
 
@@ -321,7 +339,7 @@ class DecisionWorld(World):
             incidents=len(incidents),
             messages=self._count_messages([incident.id for incident in incidents]),
             target=min(map(self._find_target, started), default=0.0),
-            forecasts=tuple(filter(None, map(self._compare_forecast, started))),
+            announcements=tuple(filter(None, map(self._compare_announcement, started))),
             reasons=tuple(map(self._describe, rollbacks)),
         )
 
@@ -351,15 +369,26 @@ class DecisionWorld(World):
         scenario = rollback.plan.scenario if rollback.plan else ScenarioName.FUNCTIONS
         return recovery_target(self.situation.policy.targets, scenario, severity).total_seconds()
 
-    def _compare_forecast(self, rollback: Rollback) -> tuple[float, float] | None:
+    def _compare_announcement(self, rollback: Rollback) -> Announcement | None:
         events = [event for entry in self.trail(rollback) for event in entry.events]
-        times = {event.name: event for event in reversed(events)}
-        decided, shifted = times["rollback.decided"], times.get("rollback.shifted")
-        if shifted is None or not (match := DURATION.search(str(decided.facts.get("forecast", "")))):
+        times = {event.name: datetime.fromisoformat(event.at) for event in reversed(events)}
+        forecasts = [event.facts["forecast"] for event in events if event.name == "rollback.decided"]
+        if not (match := ANNOUNCEMENT.fullmatch(str(forecasts[0]))):
             return None
-        hours, minutes, seconds = (int(number or 0) for number in match.groups())
-        took = datetime.fromisoformat(shifted.at) - datetime.fromisoformat(decided.at)
-        return hours * 3600.0 + minutes * 60.0 + seconds, took.total_seconds()
+        shift, verification, fits, target = match.groups()
+        shift_delay = None
+        if shifted_at := times.get("rollback.shifted"):
+            shift_delay = (shifted_at - times["rollback.decided"]).total_seconds() - _read_seconds(shift)
+        detections = {incident.id: incident.detected_at for incident in self.incidents()}
+        end = rollback.verified_at or self.ports.clock.now()
+        took = (end - detections[rollback.incident]).total_seconds()
+        is_late, is_open = took > _read_seconds(target), rollback.verified_at is None
+        return Announcement(
+            shift_delay=shift_delay,
+            verified_delay=None if is_open else took - _read_seconds(verification),
+            fits=fits == "within",
+            is_true=None if is_open and not is_late else is_late is (fits != "within"),
+        )
 
     def _count_questions(self, rollback: Rollback) -> int:
         events = (event for entry in self.trail(rollback) for event in entry.events)
@@ -388,6 +417,11 @@ def _furnish(sites: tuple[str, ...], estate: FakeEstate) -> None:
     estate.sites = dict.fromkeys(sites, HostingSite(STABLE_SITE))
     versions = (STABLE_SITE, RELEASED_SITE)
     estate.statuses = {(site, version): FINALIZED for site in sites for version in versions}
+
+
+def _read_seconds(text: str) -> float:
+    """Return the seconds of a duration such as "2 min 5 s"."""
+    return sum(int(number) * UNIT_SECONDS[unit] for number, unit in DURATION.findall(text))
 
 
 def _find_answer(started: list[Rollback], questions: int, incidents: list[Incident]) -> Answer:

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.decision import gate_evaluation
+from shared.domain.decision import forecast, gate_evaluation
 from shared.domain.decision.gates import alert
 from shared.domain.decision.gates.base import Gate
 from shared.domain.decision.gates.cause import external_cause
@@ -23,6 +23,8 @@ pytestmark = pytest.mark.slice
 WORLDS = 400
 """Seeds among which the situations of a fault's kinds are drawn."""
 MOST_PLAYED = 40
+MOST_SHIFT_DELAY = 10.0
+"""In seconds."""
 
 
 @contextmanager
@@ -69,9 +71,21 @@ def no_external_cause() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def verification_takes_an_hour() -> Iterator[None]:
+    """The forecast announces an hour for the verification, and so more than the target."""
+    with patch.object(forecast, "EXPECTED_VERIFICATION_SECONDS", 3600.0):
+        yield
+
+
 def moves_too_much(outcome: Outcome) -> bool:
     """Return whether more healthy functions were moved than failing ones."""
     return outcome.healthy_moved > len(outcome.truth.failing)
+
+
+def claims_wrongly(outcome: Outcome) -> bool:
+    """Return whether it was announced to be late, and was not."""
+    return any(not notice.fits and notice.is_true is False for notice in outcome.announcements)
 
 
 WAS_FALSE = attrgetter("is_false")
@@ -84,6 +98,7 @@ WAS_FALSE = attrgetter("is_false")
         (source_confirms_itself, {"release that fails for a tenth of users", "noisy function"}, WAS_FALSE),
         (everything_goes_back, {"bad release"}, moves_too_much),
         (no_external_cause, {"outage from outside after a release"}, WAS_FALSE),
+        (verification_takes_an_hour, {"bad release"}, claims_wrongly),
     ],
 )
 def test_a_planted_fault_is_found(
@@ -118,6 +133,18 @@ def test_checks_after_a_release_tell_it_from_an_outage(seed: int) -> None:
 def test_a_release_that_fails_for_some_is_no_outage() -> None:
     """Where 35 % of the requests fail, some first checks pass by chance."""
     assert DecisionWorld(situations.draw_situation(667)).play().is_right
+
+
+def test_what_was_announced_is_compared_with_what_it_took() -> None:
+    """Both fit their target, as announced; one of them is never verified."""
+    delays = []
+    for seed in (5012, 5175):
+        [notice] = DecisionWorld(situations.draw_situation(seed)).play().announcements
+        delays.append((notice.fits, notice.is_true, notice.verified_delay is None))
+        assert notice.shift_delay is not None
+        assert abs(notice.shift_delay) < MOST_SHIFT_DELAY
+
+    assert delays == [(True, False, True), (True, True, False)]
 
 
 def test_the_same_seed_plays_the_same_world() -> None:
