@@ -258,4 +258,4 @@ def _describe_wrong(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome in wrong:
         situation = outcome.situation
         yield f"wrong: seed {situation.seed}, {situation.kind}, {outcome.truth.row}: {outcome.answer}"
-        yield from (f"    {reason[:300]}" for reason in outcome.reasons[:2])
+        yield from (f"    {reason}" for reason in outcome.reasons)

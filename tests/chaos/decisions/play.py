@@ -1,9 +1,8 @@
 """Play one situation: production responders in virtual time, and what became of it."""
 
-import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from datetime import datetime, timedelta
 from functools import partial
@@ -104,7 +103,7 @@ class Outcome(Struct, frozen=True):
     announcements: tuple[Announcement, ...]
     """Of each rollback that began."""
     reasons: tuple[str, ...]
-    """What the newest decision of each rollback says."""
+    """Lines that say what the newest decision of each rollback is, and what its gates answer."""
 
     @property
     def is_false(self) -> bool:
@@ -340,7 +339,7 @@ class DecisionWorld(World):
             messages=self._count_messages([incident.id for incident in incidents]),
             target=min(map(self._find_target, started), default=0.0),
             announcements=tuple(filter(None, map(self._compare_announcement, started))),
-            reasons=tuple(map(self._describe, rollbacks)),
+            reasons=tuple(line for rollback in rollbacks for line in _describe(rollback)),
         )
 
     @property
@@ -395,13 +394,6 @@ class DecisionWorld(World):
         asking = [event for event in events if event.name in ("rollback.parked", "rollback.escalated")]
         return min(1, len(asking))
 
-    def _describe(self, rollback: Rollback) -> str:
-        lines = []
-        for gate in rollback.gates:
-            if gate["answer"] not in ("pass", "not applicable"):
-                lines.append(f"{gate['gate']} {gate['answer']} ({gate['leads_to']}): {gate['reason']}")
-        return f"{rollback.id} {rollback.status}: {json.dumps(lines or rollback.outcome)}"
-
 
 class _DeliveringBus(MemoryBus):
     """A bus whose messages are delivered by the scheduler."""
@@ -422,6 +414,14 @@ def _furnish(sites: tuple[str, ...], estate: FakeEstate) -> None:
 def _read_seconds(text: str) -> float:
     """Return the seconds of a duration such as "2 min 5 s"."""
     return sum(int(number) * UNIT_SECONDS[unit] for number, unit in DURATION.findall(text))
+
+
+def _describe(rollback: Rollback) -> Iterator[str]:
+    """Yield the status, and each gate that does not let it begin; of what began, every gate."""
+    stops = [gate for gate in rollback.gates if gate["answer"] not in ("pass", "not applicable")]
+    yield f"{rollback.id} {rollback.status}{'' if stops else f': {rollback.outcome}'}"
+    for gate in stops or rollback.gates:
+        yield f"  {gate['gate']} {gate['answer']} ({gate['leads_to']}): {gate['reason']}"
 
 
 def _find_answer(started: list[Rollback], questions: int, incidents: list[Incident]) -> Answer:

@@ -12,10 +12,10 @@ from shared.domain.decision import forecast, gate_evaluation
 from shared.domain.decision.gates import alert
 from shared.domain.decision.gates.base import Gate
 from shared.domain.decision.gates.cause import external_cause
-from shared.domain.decision.gates.registry import gates_for
+from shared.domain.decision.gates.registry import RequestKind, gates_for
 from shared.domain.signals import failure_evidence
 from shared.domain.signals.health import RouterRequests
-from tests.chaos.decisions import situations
+from tests.chaos.decisions import figures, situations
 from tests.chaos.decisions.answers import Answer
 from tests.chaos.decisions.play import DecisionWorld, Outcome
 
@@ -145,6 +145,17 @@ def test_what_was_announced_is_compared_with_what_it_took() -> None:
         assert abs(notice.shift_delay) < MOST_SHIFT_DELAY
 
     assert delays == [(True, False, True), (True, True, False)]
+
+
+def test_a_wrong_world_is_printed_with_every_answer_of_its_gates() -> None:
+    """Whole lines of each rollback; of one that began, all gates."""
+    outcome = DecisionWorld(situations.draw_situation(5175)).play()
+    wrong = replace(outcome, truth=replace(outcome.truth, row="nothing fails"))
+
+    lines = [*figures.describe([figures.Judged(wrong, threshold=False, mann_whitney=False)])]
+
+    assert lines[-len(outcome.reasons) :] == [f"    {reason}" for reason in outcome.reasons]
+    assert len(outcome.reasons) == 1 + len(gates_for(RequestKind.ALERT))
 
 
 def test_the_same_seed_plays_the_same_world() -> None:
