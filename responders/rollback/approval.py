@@ -20,6 +20,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, Step, is_duration_reported
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, RollbackStatus, approvers
 from shared.domain.rollback.write_quota import SavedPace
+from shared.domain.signals.baseline import Baseline
 from shared.engine.steps.registry import class_of
 from shared.engine.steps.resource_differences import describe_resource_changes
 
@@ -35,11 +36,20 @@ DATA_APPROVALS = 2
 DATA_APPROVAL_REASON = "documents change only after approval"
 
 
-def forecast_plan(case: Case, plan: Plan, pace: SavedPace | None) -> DurationForecast:
+def forecast_plan(
+    case: Case, plan: Plan, pace: SavedPace | None, before: Baseline | None = None
+) -> DurationForecast:
     """Return how long the plan takes at that pace, counted from the detection of the incident."""
     incident, kind, now = case.incident, plan.header.scenario, case.now()
     ahead = forecast_duration(
-        plan.steps, case.policy, kind, incident.severity, order=case.rollback.order, left=pace, now=now
+        plan.steps,
+        case.policy,
+        kind,
+        incident.severity,
+        order=case.rollback.order,
+        left=pace,
+        now=now,
+        before=before,
     )
     return ahead.after((now - incident.detected_at).total_seconds())
 

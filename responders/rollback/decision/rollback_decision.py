@@ -33,6 +33,7 @@ from shared.domain.decision.decision_snapshot import (
     snapshots_path,
 )
 from shared.domain.decision.facts import DecisionFacts, FunctionDifference, function_differences
+from shared.domain.decision.forecast import EXPECTED_VERIFICATION_SECONDS
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.decision.request_scope import requested_change
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
@@ -50,6 +51,7 @@ from shared.domain.rollback.plan import Plan, add_report_line, is_duration_repor
 from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus, approvers
 from shared.domain.signals import baseline, probe_signals
 from shared.domain.signals.breadth import count_failing
+from shared.domain.signals.declared_checks import expects_enough_requests
 from shared.domain.signals.health import working_functions
 from shared.domain.signals.probe_signals import ProbeRecord
 from shared.domain.system_record import Budget, System
@@ -194,7 +196,11 @@ def _baseline(case: Case, facts: DecisionFacts, decision: gate_evaluation.Decisi
     if counted is not None:
         everything = counts_by_function(counted, facts.inventory or {})
         requests = {name: one for name, one in everything.items() if name in decision.scope}
-    return baseline.record_baseline(window, requests, looks)
+    before, policy = baseline.record_baseline(window, requests, looks), case.policy
+    spared = policy.execution.verify_within.total_seconds() - EXPECTED_VERIFICATION_SECONDS
+    share = spared / baseline.BASELINE_DURATION.total_seconds()
+    is_verifiable = requests is None or expects_enough_requests(policy, decision.scenario, requests, share)
+    return replace(before, is_verifiable=is_verifiable)
 
 
 def build_decided_plan(
@@ -284,7 +290,7 @@ def _build_start_transition(
     """Freeze the plan and take the system's slot, in one commit, before any effect."""
     now, rollback = case.now(), case.rollback
     automatic = rollback.order is None
-    ahead = approval.forecast_plan(case, plan, gathered.facts.pace)
+    ahead = approval.forecast_plan(case, plan, gathered.facts.pace, before)
     is_breach = _must_revoke_sessions(case, gathered)
     revoked = (build_revocation_command(rollback, case.policy, now),) if is_breach else ()
     documents = find_data_half(case, begins=True)

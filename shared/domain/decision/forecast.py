@@ -23,12 +23,14 @@ from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
 from shared.domain.rollback.rollback import Direction, RollbackRequest
 from shared.domain.rollback.write_quota import SavedPace, TokenBucket, resume_pace
 from shared.domain.rollback.write_ramp import INITIAL_WRITES_PER_SECOND
+from shared.domain.signals.baseline import Baseline
 
 EXPECTED_CALL_SECONDS = 0.2
 EXPECTED_REFUSAL_RATIO = 0.05
 """Calls that are answered 429 or 503 and made again (the assumption of the bound)."""
-EXPECTED_VERIFICATION_SECONDS = 180.0
-"""After the last shift: Cloud Monitoring shows requests up to 3 minutes late."""
+EXPECTED_VERIFICATION_SECONDS = 220.0
+"""After the last shift: Cloud Monitoring shows requests up to 180 s late (its documentation); 30 s
+until a whole minute has passed, on average; 10 s until the next check."""
 EXPECTED_CHECK_START_SECONDS = 60.0
 DOCUMENTS_PER_SECOND = 1000.0
 """Of one worker, both sides read and judged; 1,116 were measured over the embedded cloud on a busy
@@ -46,21 +48,23 @@ class DurationForecast(FrozenStruct):
     """The policy's target for this kind of rollback, from the detection; None: there is none."""
     last: str = "shift"
     """What it ends with."""
-    verify_seconds: float = 0.0
-    """What verification takes after that; 0: nothing is verified."""
+    verify_seconds: float | None = 0.0
+    """What verification takes after that; 0: nothing is verified; None: too few requests for it."""
     fits: bool = True
     """Whether the target will be met; computed from the others."""
 
     def __post_init__(self) -> None:
-        verified = self.whole_seconds + self.verify_seconds
+        verified = self.whole_seconds + (self.verify_seconds or 0.0)
         force_setattr(self, "fits", self.target_seconds is None or verified <= self.target_seconds)
 
     def __str__(self) -> str:
-        verified = self.whole_seconds + self.verify_seconds
+        verified = self.whole_seconds + (self.verify_seconds or 0.0)
         left, whole = (describe_duration(timedelta(seconds=ceil(one))) for one in (self.seconds, verified))
         to = f"last {self.last} in about {left}"
         if self.target_seconds is None:
             return to
+        if self.verify_seconds is None:
+            return f"{to}; too few requests are expected to verify it in time"
         fits = "within" if self.fits else "MORE THAN"
         when = f"in about {whole}" if self.seconds == self.whole_seconds else f"about {whole} after detection"
         minutes, rest = divmod(self.target_seconds, 60)
@@ -97,10 +101,12 @@ def forecast_duration(
     left: SavedPace | None = None,
     detected: datetime | None = None,
     now: datetime | None = None,
+    before: Baseline | None = None,
 ) -> DurationForecast:
     """Forecast a plan, before it begins or as it runs; the target counts from `detected`, or now.
 
-    An undo is not verified, and an unpin repairs nothing: neither has a target.
+    An undo is not verified, and an unpin repairs nothing: neither has a target. `before` tells
+    whether enough requests are expected to verify it; None: they are.
     `left` is the pace as its worker last saved it; None: a full bucket.
     """
     steps = list(steps)
@@ -125,7 +131,8 @@ def forecast_duration(
         ahead = forecast_documents(max(took, remaining_document_seconds(steps)), documents, policy)
     else:
         target = recovery_target(policy.targets, scenario, severity).total_seconds()
-        ahead = DurationForecast(took, took, target, verify_seconds=EXPECTED_VERIFICATION_SECONDS)
+        verify = EXPECTED_VERIFICATION_SECONDS if before is None or before.is_verifiable else None
+        ahead = DurationForecast(took, took, target, verify_seconds=verify)
     if order is not None and order.way in (Direction.UNDO, Direction.UNPIN):
         verify = ahead.verify_seconds if order.way is Direction.UNPIN else 0.0
         ahead = replace(ahead, target_seconds=None, verify_seconds=verify)

@@ -27,6 +27,8 @@ class Baseline(Struct, frozen=True):
     """Of the plan's functions together, by the routers; None: they could not be read."""
     seconds: dict[str, float] = {}
     """The median of what each probe took; without those that too few looks tell of."""
+    is_verifiable: bool = True
+    """Whether as many requests as then can verify a recovery in time."""
 
 
 def baseline_window(onset: datetime, changes: Iterable[datetime]) -> TimeWindow:

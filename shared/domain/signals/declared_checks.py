@@ -15,6 +15,7 @@ from shared.domain.signals.health import (
     ProbeAnswer,
     RouterRequests,
     describe_waiting,
+    evaluate_health,
     failure_ratio,
     sum_requests,
 )
@@ -118,6 +119,18 @@ def combine_health(health: Health, checks: Mapping[str, Health]) -> Health:
         if told:
             return replace(health, verdict=verdict, reason="; ".join(told))
     return replace(health, reason=f"{health.reason}; checked: {', '.join(checks)}") if checks else health
+
+
+def expects_enough_requests(
+    policy: Policy, scenario: ScenarioName, usual: Mapping[str, RouterRequests], share: float
+) -> bool:
+    """Return whether this share of the usual requests is enough to verify a recovery."""
+    counts = {name: RouterRequests(int(count.total * share), 0) for name, count in usual.items()}
+    passing = {probe.name: ProbeAnswer(True, None) for probe in policy.probes}
+    counted = RequestCounts(counts, RouterRequests(policy.gates.minimum_requests, 0))
+    checks = evaluate_checks(policy, scenario, usual.keys(), counted, passing)
+    health = evaluate_health(usual.keys(), counts, {}, policy.gates)
+    return combine_health(health, checks).verdict is HealthVerdict.WELL
 
 
 class _Tally(Struct, frozen=True):

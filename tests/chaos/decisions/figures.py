@@ -195,7 +195,8 @@ def _describe_announcements(notices: Sequence[Announcement]) -> Iterator[str]:
     delays = [notice.verified_delay for notice in notices if notice.verified_delay is not None]
     yield f"last shift later than announced       {describe_seconds(shifts)}"
     yield f"verified later than announced         {describe_seconds(delays)}"
-    yield f"announced, and not verified           {describe_share(len(notices) - len(delays), len(notices))}"
+    announced = sum(notice.fits is not None for notice in notices)
+    yield f"announced, and not verified           {describe_share(announced - len(delays), announced)}"
     for fits, label in ((True, "within"), (False, "MORE THAN")):
         claims = [notice.is_true for notice in notices if notice.fits is fits and notice.is_true is not None]
         share = describe_share(claims.count(False), len(claims))

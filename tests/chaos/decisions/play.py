@@ -52,7 +52,8 @@ PAGERS = frozenset({"pager"})
 ACKNOWLEDGED_AFTER = timedelta(minutes=2)
 """So long after its detection a person acknowledges an incident."""
 ANNOUNCEMENT = re.compile(
-    r"last shift in about (.+), verified (?:in )?about (.+?), (within|MORE THAN) the target of (.+)"
+    r"last shift in about (.+?)"
+    r"(?:, verified (?:in )?about (.+?), (within|MORE THAN) the target of (.+)|; too few requests .+)"
 )
 """What `DurationForecast` says of a rollback with a target."""
 DURATION = re.compile(r"(\d+) (h|min|s)")
@@ -66,8 +67,9 @@ class Announcement(Struct, frozen=True):
     """Seconds by which the last shift came later; None: nothing was shifted."""
     verified_delay: float | None
     """The same of the newest verification, of what extended the plan, too; None: not verified."""
-    fits: bool
-    """Whether it was announced to be verified within its target, from the detection on."""
+    fits: bool | None
+    """Whether it was announced to be verified within its target, from the detection on; None: not
+    to be verified, because of too few requests."""
     is_true: bool | None
     """Whether that was so; None: the world ends before the target has passed."""
 
@@ -378,6 +380,8 @@ class DecisionWorld(World):
         shift_delay = None
         if shifted_at := times.get("rollback.shifted"):
             shift_delay = (shifted_at - times["rollback.decided"]).total_seconds() - _read_seconds(shift)
+        if fits is None:
+            return Announcement(shift_delay, None, None, None)
         detections = {incident.id: incident.detected_at for incident in self.incidents()}
         end = rollback.verified_at or self.ports.clock.now()
         took = (end - detections[rollback.incident]).total_seconds()

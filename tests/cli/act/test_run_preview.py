@@ -37,7 +37,7 @@ def test_every_function_is_listed_however_many_there_are(
     for function in world.policy.functions:
         name = function.lower()
         assert f"{function} {name}-00002 {name}-00001" in shown
-    forecast = "last shift in about 34 s, verified in about 3 min 34 s, within the target of"
+    forecast = "last shift in about 34 s, verified in about 4 min 14 s, within the target of"
     assert f"{forecast} 10 min" in shown
 
 
@@ -87,5 +87,5 @@ def test_an_order_about_what_fails_is_forecast_from_its_detection(
 
     shown = prompt_of(monkeypatch, tmp_path, world).say("run", "--reason", "broken", "--dry-run").stdout
 
-    assert "verified about 12 min" in shown
+    assert "verified about 13 min" in shown
     assert " after detection, MORE THAN the target of 10 min" in shown

@@ -10,6 +10,7 @@ from shared.domain.signals.declared_checks import (
     RequestCounts,
     combine_health,
     evaluate_checks,
+    expects_enough_requests,
     should_count_sign_ins,
 )
 from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, RouterRequests
@@ -132,3 +133,20 @@ def test_the_health_of_all(health: Health, checks: dict[str, Health], expected: 
     order = (HealthVerdict.ILL, HealthVerdict.INCONCLUSIVE, HealthVerdict.WELL)
     assert found.verdict is next(one for one in order if one in worst)
     assert found.reason == expected
+
+
+@pytest.mark.parametrize(
+    ("total", "share", "is_enough"),
+    [
+        pytest.param(1200, 1 / 60, True, id="enough in a minute of the hour"),
+        pytest.param(1200, 1 / 600, False, id="too few in six seconds"),
+        pytest.param(0, 1.0, False, id="no request"),
+    ],
+)
+def test_the_usual_requests_tell_whether_a_recovery_can_be_verified(
+    total: int, share: float, is_enough: bool
+) -> None:
+    """As a verification would judge them, in a share of the time in which they were counted."""
+    usual = {"getBook": RouterRequests(total, 0)}
+
+    assert expects_enough_requests(BOOKSHOP, ScenarioName.FUNCTIONS, usual, share) is is_enough
