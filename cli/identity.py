@@ -7,10 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.support import session as sessions
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit, exit_on
 from cli.support.output import AlreadyJson, AsJson, print_json
 from cli.support.parameters import argument, option
+from cli.support.session import (
+    StoredSession,
+    embedded_cloud,
+    fresh_token,
+    session_file,
+    sign_in_answered,
+    store_session,
+)
 from shared.adapters.sign_in import Challenge, SignIn
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused
@@ -48,10 +55,10 @@ def enrol(
 
     Exit code 0 when enrolled; 1 when refused; 2 without an API key; 3 without an answer.
     """
-    sign_in = SignIn(api_key or _api_key(policies), sessions.embedded_cloud())
+    sign_in = SignIn(api_key or _api_key(policies), embedded_cloud())
     email = email or str(typer.prompt("E-mail", err=True))
     password = typer.prompt(PASSWORD, hide_input=True, err=True)
-    with sessions.sign_in_answered():
+    with sign_in_answered():
         begun = sign_in.begin(email, password)
         if isinstance(begun, Challenge):
             raise create_exit(REFUSED, "an authenticator app is enrolled: rollback login")
@@ -76,15 +83,15 @@ def login(
     Exit code 0 when signed in; 1 when refused; 2 without an API key; 3 without an answer.
     """
     key = api_key or _api_key(policies)
-    sign_in = SignIn(key, sessions.embedded_cloud())
+    sign_in = SignIn(key, embedded_cloud())
     email = email or str(typer.prompt("E-mail", err=True))
     password = typer.prompt(PASSWORD, hide_input=True, err=True)
-    with sessions.sign_in_answered():
+    with sign_in_answered():
         session = sign_in.begin(email, password)
         if isinstance(session, Challenge):
             session = sign_in.finish(session, typer.prompt(CODE, err=True))
-    sessions.store_session(sessions.StoredSession(email, key, session.refresh_token))
-    with sessions.sign_in_answered():  # what the responders will read in the tokens
+    store_session(StoredSession(email, key, session.refresh_token))
+    with sign_in_answered():  # what the responders will read in the tokens
         _, claims = credential.decode_unverified_token(session.id_token)
         proven = credential.person_credential(claims, session.id_token)
     role = proven.role.name.lower() if proven.role is not None else None
@@ -102,7 +109,7 @@ def logout(as_json: AsJson = False) -> None:
 
     Exit code 0, also when nobody was signed in.
     """
-    sessions.session_file().unlink(missing_ok=True)
+    session_file().unlink(missing_ok=True)
     if as_json:
         print_json({"signed_in": None})
 
@@ -112,7 +119,7 @@ def token(as_json: AsJson = False) -> None:
 
     Exit code 0 when printed; 1 when nobody is signed in, or refused; 3 without an answer.
     """
-    printed = sessions.fresh_token()
+    printed = fresh_token()
     if as_json:
         print_json({"token": printed})
     else:
@@ -132,7 +139,7 @@ def sign(
     file cannot be read.
     """
     content = _content(command)
-    proof = _token_in(with_file) if with_file else sessions.fresh_token()
+    proof = _token_in(with_file) if with_file else fresh_token()
     print(json.dumps({**content, credential.TOKEN_KEY: proof}, ensure_ascii=False))
 
 

@@ -3,8 +3,16 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from cli.support import output
 from cli.support.context import open_operations
+from cli.support.output import (
+    AsJson,
+    System,
+    format_lasting,
+    format_time,
+    print_json,
+    print_line,
+    print_table,
+)
 from shared.core.durations import format_duration
 from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.data.backups.filled_database import FillStatus
@@ -18,7 +26,7 @@ NOT_PROVEN = "no restore test has passed: it is not proven that a backup can be 
 NOT_TRIED = "no restore tests: the policy does not require them (backups.proof)"
 
 
-def backups(system: output.System = "", as_json: output.AsJson = False) -> None:
+def backups(system: System = "", as_json: AsJson = False) -> None:
     """List the backups: exports with their copies, and what is missing of Google's own."""
     with open_operations() as ours:
         policy = ours.policy(system)
@@ -27,14 +35,14 @@ def backups(system: output.System = "", as_json: output.AsJson = False) -> None:
         watched = ours.reading.managed_backup_status(policy.system)
     if as_json:
         cost = reads_a_day(policy.backups, found)
-        output.print_json({"exports": found, "proofs": proofs, "native": watched, "reads_a_day": cost})
+        print_json({"exports": found, "proofs": proofs, "native": watched, "reads_a_day": cost})
         return
     _show(found, proofs)
     for line in (
         *_backup_lines(policy.backups, found, watched),
         *_describe_restore_test(policy.backups, proofs),
     ):
-        output.print_line(line)
+        print_line(line)
 
 
 def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
@@ -43,7 +51,7 @@ def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
     rows = (
         (
             one.id,
-            output.format_time(one.snapshot_at),
+            format_time(one.snapshot_at),
             one.status,
             f"{one.documents:,}",
             f"{one.size_bytes:,}",
@@ -53,14 +61,14 @@ def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
         )
         for one in found
     )
-    output.print_table((*headings, "proven"), rows)
+    print_table((*headings, "proven"), rows)
     for one in found:
         if one.failure:
-            output.print_line(f"{one.id}: {one.failure}")
+            print_line(f"{one.id}: {one.failure}")
         if one.held_by:
-            output.print_line(f"{one.id}: held by {one.held_by} (rollback release --backup)")
+            print_line(f"{one.id}: held by {one.held_by} (rollback release --backup)")
         if one.status is ExportStatus.KEPT and not one.configuration:
-            output.print_line(f"{one.id}: the live state of that time is not stored beside it")
+            print_line(f"{one.id}: the live state of that time is not stored beside it")
 
 
 def _backup_lines(
@@ -81,7 +89,7 @@ def _backup_lines(
     elif watched is None:
         lines.append("Google's own backups were not checked yet")
     else:
-        seen = f"at {output.format_time(watched.looked_at)} UTC"
+        seen = f"at {format_time(watched.looked_at)} UTC"
         word = "incomplete" if watched.faults else "complete"
         lines += [f"Google's own backups were {word} {seen}", *watched.faults]
     return lines
@@ -104,7 +112,7 @@ def _describe_restore_test(rules: BackupRules, proofs: Sequence[RestoreTest]) ->
     if proven is None:
         yield NOT_PROVEN
     elif proven.duration is not None:
-        took, documents = output.format_lasting(proven.duration), sum(proven.counts.values())
+        took, documents = format_lasting(proven.duration), sum(proven.counts.values())
         counted = f", {documents:,} documents counted" if documents else ""
         yield f"{proven.backup} was restored in {took}{counted}, {proven.compared} compared"
         yield from (f"not known: {one}" for one in proven.unknown)

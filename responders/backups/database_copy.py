@@ -17,7 +17,6 @@ from shared.core.errors import Ambiguous, Moved, Refused, Rejected
 from shared.core.store import Create, Query
 from shared.domain.audit.system_chain import system_event
 from shared.domain.data.backups import database_copy as copies
-from shared.domain.data.backups import restore_point
 from shared.domain.data.backups.database_copy import (
     DELETION_TIMEOUT,
     MAX_COPIES_PER_SYSTEM,
@@ -30,6 +29,12 @@ from shared.domain.data.backups.filled_database import (
     FillStatus,
     mark_failed,
     start_deletion,
+)
+from shared.domain.data.backups.restore_point import (
+    AvailablePoints,
+    RestorePoint,
+    RestoreSource,
+    resolve_restore_point,
 )
 from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.decision.forecast import describe_copy_time
@@ -73,9 +78,9 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
 
     def _build_calls(self, one: DatabaseCopy) -> Sequence[Call]:
         match one.point.source:
-            case restore_point.RestoreSource.WINDOW:
+            case RestoreSource.WINDOW:
                 return (partial(self._restores.clone, one.id, one.original, one.point.at),)
-            case restore_point.RestoreSource.NATIVE:
+            case RestoreSource.NATIVE:
                 return (partial(self._restores.restore, one.id, one.point.place),)
         return self._build_import_calls(one, one.location, one.point.place)
 
@@ -213,19 +218,19 @@ def copy(asked: CommandRequest) -> CommandEffect:
     return CommandEffect(result, (Create(copies.copy_path(made.id), encode(made)),), answer={"copy": made.id})
 
 
-def select_copy_source(text: str, kept: restore_point.AvailablePoints) -> restore_point.RestorePoint:
+def select_copy_source(text: str, kept: AvailablePoints) -> RestorePoint:
     """What a copy is made of. Raises: Refused."""
-    point = restore_point.resolve_restore_point(text, kept)
-    if point.source is restore_point.RestoreSource.COPY:
+    point = resolve_restore_point(text, kept)
+    if point.source is RestoreSource.COPY:
         raise Refused(f"{point.place} is a copy already")
     return point
 
 
-def _copy_location(kept: restore_point.AvailablePoints, point: restore_point.RestorePoint) -> str:
+def _copy_location(kept: AvailablePoints, point: RestorePoint) -> str:
     """Return the location of the original, or of its backups where it is gone. Raises: Refused."""
     if kept.database is not None:
         return kept.database.location
     places = [one.name.split("/")[3] for one in kept.natives]
-    if not places and point.source is restore_point.RestoreSource.EXPORT:
+    if not places and point.source is RestoreSource.EXPORT:
         raise Refused("the database is gone, and its location is not known: import it manually")
     return places[-1] if places else ""

@@ -9,8 +9,12 @@ from shared.core import log
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document
 from shared.domain.audit.system_chain import system_event
-from shared.domain.data.backups import native_backups
-from shared.domain.data.backups.native_backups import ManagedBackupStatus
+from shared.domain.data.backups.native_backups import (
+    CHECK_INTERVAL,
+    ManagedBackupStatus,
+    find_backup_faults,
+    managed_backups_path,
+)
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
@@ -29,10 +33,10 @@ def check_native_backups(ports: Ports, policies: Policies) -> None:
     for policy in policies.values():
         if not policy.backups.native:
             continue
-        document = ports.store.get(native_backups.managed_backups_path(policy.system))
+        document = ports.store.get(managed_backups_path(policy.system))
         previous = document.find(ManagedBackupStatus)
         now = document.read_at
-        if previous is not None and now - previous.looked_at < native_backups.CHECK_INTERVAL:
+        if previous is not None and now - previous.looked_at < CHECK_INTERVAL:
             continue
         try:
             found = _find_faults(ports, policy, now)
@@ -53,7 +57,7 @@ def _find_faults(ports: Ports, policy: Policy, now: datetime) -> tuple[str, ...]
         },
     )
     found = {name: require_answer(one) for name, one in answers.items()}
-    return tuple(native_backups.find_backup_faults(**found, now=now))
+    return tuple(find_backup_faults(**found, now=now))
 
 
 def _save_status(ports: Ports, policy: Policy, document: Document, after: ManagedBackupStatus) -> None:

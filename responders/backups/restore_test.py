@@ -15,9 +15,17 @@ from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
 from shared.core.store import Create, Query
 from shared.domain.audit.system_chain import system_event
-from shared.domain.data.backups import restore_test as proofs
 from shared.domain.data.backups.filled_database import FillStatus
-from shared.domain.data.backups.restore_test import ObservedRestore, RestoreTest
+from shared.domain.data.backups.restore_test import (
+    ObservedRestore,
+    RestoreTest,
+    choose_backup,
+    leftover_databases,
+    mark_closed,
+    record_checks,
+    restore_test_id,
+    restore_test_path,
+)
 from shared.domain.data.document import is_same_value
 from shared.domain.data.integrity import scan
 from shared.domain.notices.notice import Notice
@@ -56,8 +64,8 @@ def advance_restore_tests(ports: Ports, policies: Policies) -> None:
 def _begin(ports: Ports, policy: Policy) -> None:
     """Have the intent on record; the name of the day keeps a second one out."""
     now, store = ports.clock.now(), ports.store
-    name = proofs.restore_test_id(policy.system, now)
-    if store.get(proofs.restore_test_path(name)).fields is not None:
+    name = restore_test_id(policy.system, now)
+    if store.get(restore_test_path(name)).fields is not None:
         return
     rules, exports, natives = policy.backups, StateReader(store).backups(policy.system), []
     if rules.native:
@@ -66,11 +74,11 @@ def _begin(ports: Ports, policy: Policy) -> None:
             natives = call_one(ports, listed)
         except (Rejected, Unavailable) as failure:
             log.write("WARNING", f"the backups of {policy.system} cannot be read: {failure}")
-    proof = proofs.choose_backup(policy, exports, natives, now)
+    proof = choose_backup(policy, exports, natives, now)
     if proof is not None:
         told = _build_event(proof, "backup.restoring", now)
         with suppress(Exists):
-            store.commit([Create(proofs.restore_test_path(proof.id), encode(proof)), told])
+            store.commit([Create(restore_test_path(proof.id), encode(proof)), told])
 
 
 class _RestoreTestStep(JobStep[RestoreTest, ProofRules]):
@@ -87,7 +95,7 @@ class _RestoreTestStep(JobStep[RestoreTest, ProofRules]):
 
     def _conclude_check(self, examining: DocumentChecker, one: RestoreTest) -> RestoreTest:
         seen = call_one(self._ports, partial(self._observe_restore, one))
-        return proofs.record_checks(one, self._rules, seen, self._now)
+        return record_checks(one, self._rules, seen, self._now)
 
     def _observe_restore(self, proof: RestoreTest) -> ObservedRestore:
         documents = self._ports.system(proof.system).documents
@@ -116,12 +124,12 @@ class _RestoreTestStep(JobStep[RestoreTest, ProofRules]):
 
     def _delete_database(self, proof: RestoreTest) -> RestoreTest:
         """The proof once every scratch database of the system is gone, a late one of before too."""
-        for name in proofs.leftover_databases(proof.system, call_one(self._ports, self._restores.names)):
+        for name in leftover_databases(proof.system, call_one(self._ports, self._restores.names)):
             with suppress(Ambiguous):  # the next look tells
                 call_one(self._ports, partial(self._restores.delete, name))
-        if proofs.leftover_databases(proof.system, call_one(self._ports, self._restores.names)):
+        if leftover_databases(proof.system, call_one(self._ports, self._restores.names)):
             return proof
-        return proofs.mark_closed(proof, self._now)
+        return mark_closed(proof, self._now)
 
     def _build_notifications(
         self, before: RestoreTest, after: RestoreTest

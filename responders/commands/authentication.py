@@ -12,8 +12,14 @@ from shared.core.pubsub_message import PubSubMessage
 from shared.core.redaction import has_web_token
 from shared.core.store import Create, Write
 from shared.domain.commands import console_operator
-from shared.domain.commands import credential as credentials
-from shared.domain.commands.credential import TOKEN_KEY, Credential, CredentialKind, UsedToken
+from shared.domain.commands.credential import (
+    SERVICE_ACCOUNT_RIGHT,
+    TOKEN_KEY,
+    Credential,
+    CredentialKind,
+    UsedToken,
+    token_path,
+)
 from shared.domain.commands.permissions import PermissionRequest, objections
 from shared.domain.policy.system_policy import Policies
 from shared.domain.rollback.rollback import OVERRIDE_ACTOR_PREFIX, UNNAMED_ACTOR
@@ -45,7 +51,7 @@ class Actor(FrozenStruct):
         if known is None:
             return f"published on {topics.OVERRIDE}, which only IAM protects"
         if known.kind is CredentialKind.SERVICE:
-            return credentials.SERVICE_ACCOUNT_RIGHT
+            return SERVICE_ACCOUNT_RIGHT
         role = known.role.name.lower() if known.role is not None else "no role"
         factor = "with" if known.second_factor else "without"
         signed_in = f"{known.authenticated_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -94,7 +100,7 @@ def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Wri
     credential = actor.credential
     if credential is None:
         return []
-    document = ports.store.get(credentials.token_path(credential.token_hash))
+    document = ports.store.get(token_path(credential.token_hash))
     if document.fields is not None:
         used = document.decode(UsedToken)
         if used.command == command:

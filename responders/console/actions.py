@@ -16,8 +16,13 @@ from shared.domain.commands import console_operator
 from shared.domain.commands.credential import TOKEN_KEY, command_fingerprint
 from shared.domain.commands.permissions import PermissionRequest, objections
 from shared.domain.policy.system_policy import Policies
-from shared.domain.presentation import console_http
-from shared.domain.presentation.console_http import ConsoleRequest, ConsoleResponse
+from shared.domain.presentation.console_http import (
+    ConsoleRequest,
+    ConsoleResponse,
+    has_csrf_token,
+    own_path,
+    redirect_response,
+)
 from shared.ports.groups import Ports
 
 ACTION_DESCRIPTIONS = {
@@ -88,13 +93,13 @@ class ConsoleActions:
             "texts": TEXT_FIELD_LABELS.get(verb, {}),
             "said": fields,
             "reason": fields.get("reason", ""),
-            "back": console_http.own_path(fields.get("back", "/")),
+            "back": own_path(fields.get("back", "/")),
             "why": why,
         }
 
     def publish_command(self, visit: ConsoleRequest, session: ConsoleSession) -> ConsoleResponse | str:
         """Publish a form's command, once; return the way on, or a fault. Raises: Unavailable."""
-        if not console_http.has_csrf_token(visit, session.token):
+        if not has_csrf_token(visit, session.token):
             return FOREIGN_FORM_TEXT
         content = self._build_command(visit, session)
         if content["command"] in ANSWER_VERBS and "plan" not in content:
@@ -110,9 +115,9 @@ class ConsoleActions:
             return "; ".join(found)
         token = self._ports.operators.own_token.token(command_fingerprint(content))
         message = self._ports.bus.publish(topics.COMMANDS, json.dumps({**content, TOKEN_KEY: token}).encode())
-        back = console_http.own_path(visit.form.get("back", "/"))
+        back = own_path(visit.form.get("back", "/"))
         asked = {"command": content["id"], "message": message, "back": back}
-        return console_http.redirect_response(visit, f"/said?{urlencode(asked)}")
+        return redirect_response(visit, f"/said?{urlencode(asked)}")
 
     def answer(self, visit: ConsoleRequest) -> Facts:
         """What became of a command."""
@@ -120,7 +125,7 @@ class ConsoleActions:
         if "/" in command or "/" in message or not command:
             raise Rejected("no such command")
         found = self._pages.answer(command, topics.COMMANDS, message)
-        return {**found, "command": command, "back": console_http.own_path(visit.query.get("back", "/"))}
+        return {**found, "command": command, "back": own_path(visit.query.get("back", "/"))}
 
     def _build_command(self, visit: ConsoleRequest, session: ConsoleSession) -> dict[str, Any]:
         form = visit.form

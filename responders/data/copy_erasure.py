@@ -8,8 +8,12 @@ from itertools import islice, takewhile
 from msgspec.structs import replace
 
 from responders.data.erasure_ledger import ENTRIES_PER_COMMIT, ErasureLedger, read_ledger
-from shared.domain.data.erasure import ledger as erasures
-from shared.domain.data.erasure.ledger import ErasureProgress
+from shared.domain.data.erasure.ledger import (
+    ErasureProgress,
+    add_removed_documents,
+    has_erased_person,
+    person_ids,
+)
 from shared.domain.data.repair.repair_plan import WHOLE_DATABASE
 from shared.domain.policy.data_rules import Place
 from shared.domain.policy.system_policy import Policy
@@ -65,11 +69,11 @@ class DatabaseCopyEraser:
         stream = self._documents.stream(self._database, place.scope, None, progress.cursor)
         while chunk := list(islice(stream, ENTRIES_PER_COMMIT)):
             for one in chunk:
-                whose = erasures.person_ids(place, one)
-                if erasures.has_erased_person(whose, ledger.book, ledger.erased, self._at):
+                whose = person_ids(place, one)
+                if has_erased_person(whose, ledger.book, ledger.erased, self._at):
                     paths = [*self._list_descendants(one.path), one.path]  # which leads to them, goes last
                     self._delete_documents(paths)
-                    progress = erasures.add_removed_documents(progress, paths)
+                    progress = add_removed_documents(progress, paths)
             progress = replace(progress, cursor=chunk[-1].path)
             yield progress
 
@@ -78,7 +82,7 @@ class DatabaseCopyEraser:
         while chunk := list(islice(stream, ENTRIES_PER_COMMIT)):
             paths = [one for one in chunk if ledger.is_document_erased(one, self._at)]
             self._delete_documents(paths)
-            progress = replace(erasures.add_removed_documents(progress, paths), cursor=chunk[-1])
+            progress = replace(add_removed_documents(progress, paths), cursor=chunk[-1])
             yield progress
 
     def _list_descendants(self, parent: str) -> Iterator[str]:

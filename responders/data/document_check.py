@@ -15,9 +15,21 @@ from shared.core.durations import ceil_to_minute
 from shared.core.errors import Moved, RollbackError
 from shared.core.store import Document
 from shared.domain.data.document import DocumentSnapshot, collection_of
-from shared.domain.data.integrity import damage, scan, validator
-from shared.domain.data.integrity.damage import IntegrityRecord, damage_path
+from shared.domain.data.integrity import scan
+from shared.domain.data.integrity.damage import (
+    LOSS_SIGNAL,
+    SIGNAL_OF,
+    IntegrityRecord,
+    OnsetSearch,
+    damage_path,
+)
 from shared.domain.data.integrity.scan import SAMPLE_RANGE_COUNTS, FaultSample, PeakCount, ScanRange, ScanRun
+from shared.domain.data.integrity.validator import (
+    DocumentVerdict,
+    IntegrityCheck,
+    ObservedReferences,
+    Validator,
+)
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
@@ -40,7 +52,7 @@ class DocumentChecker:
         self._policy = policy
         self._database = policy.integrity.database
         self._documents = ports.system(policy.system).documents
-        self._judges = {name: validator.Validator(one) for name, one in policy.collections.items()}
+        self._judges = {name: Validator(one) for name, one in policy.collections.items()}
 
     def begin(self, why: str, at: datetime, before: Mapping[str, PeakCount] | None = None) -> ScanRun:
         """Begin a run over a whole minute, within the read budget; `before`: peak counts."""
@@ -102,13 +114,13 @@ class DocumentChecker:
         *,
         files: bool = True,
         database: str = "",
-    ) -> list[tuple[DocumentSnapshot, validator.DocumentVerdict]]:
+    ) -> list[tuple[DocumentSnapshot, DocumentVerdict]]:
         """Check documents and what they name in `database`; files have no past to look at."""
         judge, database = self._judges[name], database or self._database
         named = {one.target for version in versions for one in judge.references(version)} - {""}
         there = self._documents.existing(database, sorted(named), at) if named else set()
         unreadable = self._check_files(judge, versions) if files else {}
-        sight = validator.ObservedReferences({path: path in there for path in named}, unreadable)
+        sight = ObservedReferences({path: path in there for path in named}, unreadable)
         judged = [(version, judge.check_document(version, sight)) for version in versions]
         return judged if files else [(one, _ignore_files(verdict)) for one, verdict in judged]
 
@@ -124,9 +136,9 @@ class DocumentChecker:
         written = self._find_fault_times(run, signal, run.at)
         if not written:
             return None, False
-        if signal == damage.LOSS_SIGNAL and run.dropped:  # when all documents were there
+        if signal == LOSS_SIGNAL and run.dropped:  # when all documents were there
             earliest = max(earliest, min(one.at for one in run.dropped.values()))
-        search = damage.OnsetSearch(min(ceil_to_minute(earliest), run.at), run.at)
+        search = OnsetSearch(min(ceil_to_minute(earliest), run.at), run.at)
         while (at := search.next_look) is not None:
             found = self._find_fault_times(run, signal, at)
             written = found or written
@@ -152,14 +164,14 @@ class DocumentChecker:
         """When what is wrong at that minute was written; the minute itself where nothing tells."""
         found: list[datetime] = []
         for name, tally in run.tallies.items():
-            paths = {one.path for one in tally.samples if damage.SIGNAL_OF[one.check] == signal}
+            paths = {one.path for one in tally.samples if SIGNAL_OF[one.check] == signal}
             versions = self._documents.get(self._database, sorted(paths), at) if paths else {}
             known = [one for one in versions.values() if one is not None]
             for version, verdict in self.check_documents(name, known, at, files=False):
                 kinds = {one.check for one in verdict.faults}
-                if any(damage.SIGNAL_OF[one] == signal for one in kinds):
-                    found.append(at if kinds == {validator.IntegrityCheck.REFERENCE} else version.updated_at)
-        if signal == damage.LOSS_SIGNAL:
+                if any(SIGNAL_OF[one] == signal for one in kinds):
+                    found.append(at if kinds == {IntegrityCheck.REFERENCE} else version.updated_at)
+        if signal == LOSS_SIGNAL:
             found += [at for name in run.dropped if self._has_dropped(run, name, at)]
         return found
 
@@ -185,9 +197,7 @@ class DocumentChecker:
                     return
                 yield run
 
-    def _check_files(
-        self, judge: validator.Validator, versions: Iterable[DocumentSnapshot]
-    ) -> dict[str, str]:
+    def _check_files(self, judge: Validator, versions: Iterable[DocumentSnapshot]) -> dict[str, str]:
         """Why each file that is named cannot be read; what could not be looked at is left out."""
         named = {one.target for version in versions for one in judge.files(version)} - {""}
         read = self._ports.projects.media.unreadable_reason
@@ -204,11 +214,11 @@ class DocumentChecker:
         return {name: require_answer(one) for name, one in call_all(self._ports, calls).items()}
 
 
-def _ignore_files(verdict: validator.DocumentVerdict) -> validator.DocumentVerdict:
+def _ignore_files(verdict: DocumentVerdict) -> DocumentVerdict:
     return replace(
         verdict,
-        faults=tuple(one for one in verdict.faults if one.check is not validator.IntegrityCheck.MEDIA),
-        unknown=tuple(one for one in verdict.unknown if one.check is not validator.IntegrityCheck.MEDIA),
+        faults=tuple(one for one in verdict.faults if one.check is not IntegrityCheck.MEDIA),
+        unknown=tuple(one for one in verdict.unknown if one.check is not IntegrityCheck.MEDIA),
     )
 
 

@@ -16,8 +16,17 @@ from shared.core.errors import Moved, Refused, Rejected, Unavailable
 from shared.core.store import SERVER_TIME, Document, Put, Query, Update, retry_on_conflict
 from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.data.document import DocumentSnapshot
-from shared.domain.data.erasure import ledger as erasures
-from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord, owners_by_field, owners_by_name
+from shared.domain.data.erasure.ledger import (
+    Erasure,
+    ErasureLedgerRecord,
+    declared_erasure,
+    erasure_path,
+    has_erased_person,
+    hash_person,
+    ledger_path,
+    owners_by_field,
+    owners_by_name,
+)
 from shared.domain.policy.data_rules import ErasureRules
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policies, Policy
@@ -70,9 +79,9 @@ def _update_ledger(ports: Ports, policy: Policy, rules: ErasureRules, *, afresh:
     until, said = clock.monotonic() + READ_TIME_LIMIT_SECONDS, dict[str, datetime]()
     documents, place = (ports.system(policy.system).documents, Scope(rules.collection, True))
     for one in documents.stream(policy.integrity.database, place, None, book.cursor):
-        found = erasures.declared_erasure(rules, one) if one.updated_at > book.read_until else None
+        found = declared_erasure(rules, one) if one.updated_at > book.read_until else None
         if found is not None:
-            person, at = erasures.hash_person(book.salt, found[0]), found[1]
+            person, at = hash_person(book.salt, found[0]), found[1]
             said[person] = max(at, said.get(person, at))
         is_late = clock.monotonic() >= until
         if is_late or len(said) >= ENTRIES_PER_COMMIT:
@@ -95,7 +104,7 @@ def _record_erasures(
     """Store the latest time of each erasure, and the reading progress. Raises: Unavailable."""
     store, gets = ports.store, dict[str, Callable[[], Document]]()
     for person in said:
-        gets[person] = partial(store.get, erasures.erasure_path(policy.system, person))
+        gets[person] = partial(store.get, erasure_path(policy.system, person))
 
     def entered() -> None:
         known = {person: require_answer(one) for person, one in call_all(ports, gets).items()}
@@ -106,14 +115,14 @@ def _record_erasures(
         ]
         fields = {**place, **(ADDED_AT_FIELD if entries else {})}
         if fields:
-            store.commit([Update(erasures.ledger_path(policy.system), fields), *entries])
+            store.commit([Update(ledger_path(policy.system), fields), *entries])
 
     retry_on_conflict(entered, COMMIT_ATTEMPTS, f"{policy.system}: others write who was erased")
 
 
 def _load_ledger(ports: Ports, policy: Policy) -> tuple[ErasureLedgerRecord, datetime]:
     """The ledger's, which has its salt by then, and when it was read."""
-    store, path = ports.store, erasures.ledger_path(policy.system)
+    store, path = ports.store, ledger_path(policy.system)
     document = store.get(path)
     if document.fields is None:
         salt = f"{ports.ids()}{ports.ids()}"
@@ -140,7 +149,7 @@ def _request_quarantine_erasure(ports: Ports, policy: Policy) -> None:
         due_at=now,
     )
     known = Put(command_path(record.id), encode(record))
-    ports.store.commit([Update(erasures.ledger_path(policy.system), {"is_to_forget": False}), known])
+    ports.store.commit([Update(ledger_path(policy.system), {"is_to_forget": False}), known])
 
 
 def erase(asked: CommandRequest) -> CommandEffect:
@@ -149,9 +158,9 @@ def erase(asked: CommandRequest) -> CommandEffect:
     if rules is None:
         raise Refused(f"{policy.system} declares no data of persons (erasure)")
     erased = _build_erasure(policy, rules, asked.command.person, asked.ports.clock.now())
-    entry = Put(erasures.erasure_path(policy.system, erased.hash), encode(erased))
+    entry = Put(erasure_path(policy.system, erased.hash), encode(erased))
     result = "whoever that is stays erased in every copy that is opened"
-    book = asked.ports.store.get(erasures.ledger_path(policy.system))
+    book = asked.ports.store.get(ledger_path(policy.system))
     added = (Update(book.path, {**ADDED_AT_FIELD}),) if book.fields is not None else ()
     return CommandEffect(result, (entry, *added), goes_on=True)
 
@@ -177,16 +186,16 @@ class ErasureLedger(FrozenStruct):
     def is_version_erased(self, version: DocumentSnapshot, whose: Iterable[str] = ()) -> bool:
         """Return whether it belongs to somebody erased since; `whose`: persons named above it."""
         theirs = owners_by_name(self.rules, version.path) | {*owners_by_field(self.rules, version)}
-        return erasures.has_erased_person({*whose, *theirs}, self.book, self.erased, version.updated_at)
+        return has_erased_person({*whose, *theirs}, self.book, self.erased, version.updated_at)
 
     def is_document_erased(self, path: str, at: datetime) -> bool:
         """Whether a document is, by its name, of somebody who was erased since then."""
-        return erasures.has_erased_person(owners_by_name(self.rules, path), self.book, self.erased, at)
+        return has_erased_person(owners_by_name(self.rules, path), self.book, self.erased, at)
 
 
 def read_ledger(ports: Ports, policy: Policy) -> ErasureLedger | None:
     """The ledger of a system; None where nobody was erased. Raises: Unavailable."""
-    document = ports.store.get(erasures.ledger_path(policy.system))
+    document = ports.store.get(ledger_path(policy.system))
     erased, added_at, last = dict[str, datetime](), None, ""
     while policy.erasure is not None and document.fields is not None:
         behind = (("hash", ">", last),)

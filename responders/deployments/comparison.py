@@ -15,13 +15,14 @@ from shared.core.errors import Unavailable
 from shared.core.store import Document, Put, Query, Update, Write, retry_on_conflict
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import event_write
-from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.announcements import update_deployments
 from shared.domain.deployments.change_attribution import AttributedChanges, attribute_changes, rollout_changes
 from shared.domain.deployments.deployment import (
     MARKED_STATUSES,
     Deployment,
     DeploymentStatus,
+    deployment_path,
+    record_path,
     rollback_targets,
 )
 from shared.domain.deployments.inventory import inventory_record as stocks
@@ -218,11 +219,11 @@ def _build_deployment_writes(
     now, system = situation.now, one.system
     if one.named:
         one = replace(one, expires_at=now + RECORD_RETENTION)
-    absent = Document(deployments.deployment_path(system, one.id), None, None, now)
+    absent = Document(deployment_path(system, one.id), None, None, now)
     yield (found or absent).build_write(one)
     if one.settled_at is None:
         return
-    record, expires_at = deployments.record_path(system, one.id), {"expires_at": one.expires_at}
+    record, expires_at = record_path(system, one.id), {"expires_at": one.expires_at}
     if found is None or one.settled_at == now:
         live = {"live": stocks.pack_inventory(situation.live), "at": now, "schema": SCHEMA_VERSION}
         yield Put(record, {**live, **expires_at})
@@ -242,7 +243,7 @@ def _build_expiry_writes(
         fields = {"expires_at": situation.now + RECORD_RETENTION, "due_at": None}
         yield known[one.id].build_update(fields)
         if one.settled_at is not None:
-            yield Update(deployments.record_path(one.system, one.id), {"expires_at": fields["expires_at"]})
+            yield Update(record_path(one.system, one.id), {"expires_at": fields["expires_at"]})
 
 
 def _build_readiness_writes(

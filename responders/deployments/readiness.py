@@ -25,13 +25,13 @@ from shared.core.redaction import redact_secrets
 from shared.core.store import Document, Write
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import event_write
-from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import (
     Deployment,
     DeploymentStatus,
     Restorability,
     counts_from_services,
     placements,
+    record_path,
     rollback_targets,
 )
 from shared.domain.deployments.images import images_of, repositories, retention_command
@@ -151,7 +151,7 @@ def _assess_restorability(
     ports: Ports, policy: Policy, deployment: Deployment, live: WholeInventory, now: datetime
 ) -> tuple[Restorability, list[Write]]:
     """A fresh proof, and the write of what was found on the way to be kept, or not any more."""
-    kept = ports.store.get(deployments.record_path(deployment.system, deployment.id))
+    kept = ports.store.get(record_path(deployment.system, deployment.id))
     recorded = stocks.unpack_inventory(kept.fields["live"]) if kept.fields else WholeInventory()
     record, unkept = back_up_recorded_sources(ports, policy, recorded)
     answers = call_all(ports, _calls(ports, policy, record, live))

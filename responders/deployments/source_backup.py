@@ -14,12 +14,21 @@ from shared.core.redaction import redact_secrets
 from shared.core.store import Document, Query, Write, retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
-from shared.domain.deployments import source_copies
 from shared.domain.deployments.deployment import Deployment, record_path
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, SourceObject, WholeInventory
 from shared.domain.deployments.inventory.inventory_record import InventoryRecord
 from shared.domain.deployments.restorability import find_rebuild_faults
+from shared.domain.deployments.source_copies import (
+    carry_over_copies,
+    encode_values,
+    exclude_absent_copies,
+    is_missing_source_copy,
+    is_missing_values,
+    source_object_name,
+    stored_object_names,
+    values_object_name,
+)
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine.steps.functions import redeploy
@@ -54,7 +63,7 @@ def back_up_live_sources(ports: Ports, policy: Policy) -> None:
         """What is kept is kept of what a look has found live since, too."""
         now = ports.store.get(document.path)
         before = stocks.decode(now.fields or {})
-        kept = replace(before, live=source_copies.carry_over_copies(before.live, live), unkept=unkept)
+        kept = replace(before, live=carry_over_copies(before.live, live), unkept=unkept)
         if kept != before:
             _commit_backup(ports, policy, now, before, kept)
 
@@ -70,7 +79,7 @@ def back_up_recorded_sources(
         if vault is not None:
             there[kind] = partial(vault.creation_times, f"{policy.system}/")
     names = call_all(ports, there)
-    found = source_copies.exclude_absent_copies(
+    found = exclude_absent_copies(
         record, answer_or_none(names.get("copy")), answer_or_none(names.get("values"))
     )
     answers = call_in_batches(
@@ -82,7 +91,7 @@ def back_up_recorded_sources(
 def _calls(ports: Ports, policy: Policy, live: WholeInventory) -> Calls:
     calls = _build_copy_calls(ports, policy, live)
     for name, one in (live.functions or {}).items():
-        if ports.buckets.values is not None and source_copies.is_missing_values(one):
+        if ports.buckets.values is not None and is_missing_values(one):
             calls[f"values {name}"] = partial(
                 _store_variable_values, ports, ports.buckets.values, policy, one
             )
@@ -92,12 +101,8 @@ def _calls(ports: Ports, policy: Policy, live: WholeInventory) -> Calls:
 def _build_copy_calls(ports: Ports, policy: Policy, whole: WholeInventory) -> Calls:
     calls: Calls = {}
     for name, one in (whole.functions or {}).items():
-        if (
-            ports.buckets.sources is not None
-            and one.source is not None
-            and source_copies.is_missing_source_copy(one)
-        ):
-            place = source_copies.source_object_name(policy.system, one)
+        if ports.buckets.sources is not None and one.source is not None and is_missing_source_copy(one):
+            place = source_object_name(policy.system, one)
             calls[f"copy {name}"] = partial(ports.buckets.sources.copy, one.source, place)
     return calls
 
@@ -109,8 +114,8 @@ def _store_variable_values(
     values = ports.system(policy.system).platform.values(function.name)
     if not values.is_recorded_for(function):
         raise Unavailable("it was deployed again in the meantime")
-    name = source_copies.values_object_name(policy.system, function)
-    return vault.keep(name, source_copies.encode_values(values))
+    name = values_object_name(policy.system, function)
+    return vault.keep(name, encode_values(values))
 
 
 def _add_stored_objects(live: WholeInventory, answers: Mapping[str, Any]) -> WholeInventory:
@@ -133,8 +138,8 @@ def _find_backup_faults(stock: InventoryRecord, answers: Mapping[str, Any]) -> d
         key
         for name, one in (stock.live.functions or {}).items()
         for key, lacks in (
-            (f"copy {name}", source_copies.is_missing_source_copy(one)),
-            (f"values {name}", source_copies.is_missing_values(one)),
+            (f"copy {name}", is_missing_source_copy(one)),
+            (f"values {name}", is_missing_values(one)),
         )
         if lacks
     }
@@ -178,7 +183,7 @@ def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRec
     if record.fields is None:
         return []
     recorded = stocks.unpack_inventory(record.fields["live"])
-    whole = source_copies.carry_over_copies(recorded, kept.live)
+    whole = carry_over_copies(recorded, kept.live)
     writes: list[Write] = []
     if whole != recorded:
         writes.append(record.build_update({"live": stocks.pack_inventory(whole)}))
@@ -225,7 +230,7 @@ def _referenced_names(ports: Ports, policy: Policy) -> set[str]:
     for path in (stocks.inventory_path(policy.system), *records):
         fields = ports.store.get(path).fields
         if fields is not None:
-            found |= {*source_copies.stored_object_names(stocks.unpack_inventory(fields["live"]))}
+            found |= {*stored_object_names(stocks.unpack_inventory(fields["live"]))}
     return found | {*_names_used_by_rollbacks(ports, policy)}
 
 

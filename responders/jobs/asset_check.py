@@ -9,7 +9,14 @@ from shared.core import log
 from shared.core.errors import Moved, RollbackError
 from shared.core.store import Document
 from shared.domain.audit.system_chain import system_event
-from shared.domain.data import asset_protection
+from shared.domain.data.asset_protection import (
+    ABSENT_TOPIC_COUNT,
+    AssetProtectionStatus,
+    ObservedAssets,
+    assets_path,
+    evaluate_assets,
+    regeneration_topics,
+)
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.probes import Probe
@@ -35,21 +42,21 @@ def check_due_assets(ports: Ports, policies: Policies) -> None:
     for policy in policies.values():
         if policy.assets == AssetRules():
             continue
-        document = ports.store.get(asset_protection.assets_path(policy.system))
-        previous = document.find(asset_protection.AssetProtectionStatus)
+        document = ports.store.get(assets_path(policy.system))
+        previous = document.find(AssetProtectionStatus)
         now = document.read_at
         if previous is None or now >= previous.due_at:
-            status = asset_protection.evaluate_assets(policy, _observe_assets(ports, policy), previous, now)
+            status = evaluate_assets(policy, _observe_assets(ports, policy), previous, now)
             _save_status(ports, policy, document, previous, status)
 
 
-def _observe_assets(ports: Ports, policy: Policy) -> asset_protection.ObservedAssets:
+def _observe_assets(ports: Ports, policy: Policy) -> ObservedAssets:
     """What there is of each asset; why something was not seen goes to the log."""
     answers = call_all(ports, dict(_build_calls(ports, policy)))
     for name, answer in answers.items():
         if isinstance(answer, RollbackError):
             log.write("WARNING", f"assets of {policy.system}: {name} cannot be read: {answer}")
-    return asset_protection.ObservedAssets(
+    return ObservedAssets(
         first=select_named(answers, FIRST),
         fallback=select_named(answers, FALLBACK),
         places=select_named(answers, BUCKET),
@@ -66,21 +73,21 @@ def _build_calls(ports: Ports, policy: Policy) -> Iterator[tuple[str, Call]]:
     for bucket in policy.assets.replicated:
         yield f"{BUCKET}{bucket}", partial(provisions.location_type, bucket)
     for collection in policy.assets.regenerated:
-        for topic in asset_protection.regeneration_topics(policy, collection):
+        for topic in regeneration_topics(policy, collection):
             yield f"{TOPIC}{topic}", partial(_count_listeners, provisions, policy.project, topic)
 
 
 def _count_listeners(provisions: AssetDependencies, project: str, topic: str) -> int:
     found = provisions.count_subscriptions(project, topic)
-    return asset_protection.ABSENT_TOPIC_COUNT if found is None else found
+    return ABSENT_TOPIC_COUNT if found is None else found
 
 
 def _save_status(
     ports: Ports,
     policy: Policy,
     document: Document,
-    previous: asset_protection.AssetProtectionStatus | None,
-    status: asset_protection.AssetProtectionStatus,
+    previous: AssetProtectionStatus | None,
+    status: AssetProtectionStatus,
 ) -> None:
     said: list[Notice] = []
     events = []
@@ -95,7 +102,7 @@ def _save_status(
         commit_with_notices(ports, writes, said)
 
 
-def _build_notices(policy: Policy, status: asset_protection.AssetProtectionStatus) -> list[Notice]:
+def _build_notices(policy: Policy, status: AssetProtectionStatus) -> list[Notice]:
     word = "assets are as declared again"
     if status.notified_faults:
         word = "assets are not as declared" if status.faults else "assets cannot be read"

@@ -14,9 +14,9 @@ from shared.core.durations import floor_to_minute
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document
 from shared.domain.audit.system_chain import system_event
-from shared.domain.data.integrity import damage, scan
+from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import DamageFinding, IntegrityRecord
-from shared.domain.data.integrity.scan import ScanRun
+from shared.domain.data.integrity.scan import ScanRun, describe_coverage, peak_counts
 from shared.domain.data.repair.repair_plan import SelectionKind
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
@@ -89,7 +89,7 @@ def _check_newest_writes(
 
 def _begin_run(examining: DocumentChecker, policy: Policy, before: IntegrityRecord, now: datetime) -> ScanRun:
     counted = ((one.at, one.counts) for one in before.counted)
-    levels = scan.peak_counts(counted, now - policy.integrity.drop_within)
+    levels = peak_counts(counted, now - policy.integrity.drop_within)
     return examining.begin(damage.due_scan_reason(before, policy, now), floor_to_minute(now), levels)
 
 
@@ -171,7 +171,7 @@ def _save_record(
     events = [build_finding_event(policy, one, now) for one in changes]
     if after.last is not None and after.last != before.last:
         run = after.last
-        found = scan.describe_coverage(run, policy.integrity)
+        found = describe_coverage(run, policy.integrity)
         key = f"integrity:{run.began_at:%Y%m%dT%H%M%S%f}"
         event = system_event(policy.system, key, "integrity.looked", now, ACTOR, why=run.why, found=found)
         events.append(event)

@@ -10,8 +10,14 @@ from shared.core.store import Create, Query, Store, Write
 from shared.domain.audit.system_chain import system_event
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.system_policy import Policy
-from shared.domain.reports import monthly_stats
-from shared.domain.reports.monthly_stats import TALLY_DELAY, TALLY_SEARCH_WINDOW, IncidentTally
+from shared.domain.reports.monthly_stats import (
+    TALLY_DELAY,
+    TALLY_SEARCH_WINDOW,
+    IncidentTally,
+    tally_facts,
+    tally_incident,
+    tally_path,
+)
 from shared.domain.retention import RECORD_RETENTION
 from shared.state.reader import StateReader
 
@@ -23,8 +29,8 @@ def record_tallies(store: Store, policy: Policy, now: datetime) -> None:
         return
     writes: list[Write] = [Create(marker, {"at": now, "expires_at": now + RECORD_RETENTION})]
     for one in _build_missing_tallies(store, policy, now):
-        key, facts = f"tallied:{one.incident}", monthly_stats.tally_facts(one)
-        writes.append(Create(monthly_stats.tally_path(one.incident), encode(one)))
+        key, facts = f"tallied:{one.incident}", tally_facts(one)
+        writes.append(Create(tally_path(one.incident), encode(one)))
         writes.append(system_event(policy.system, key, "incident.tallied", now, "on_clock", **facts))
     with suppress(Exists):  # another instance has tallied them
         store.commit(writes)
@@ -37,8 +43,8 @@ def _build_missing_tallies(store: Store, policy: Policy, now: datetime) -> Itera
         is_final = incident.ended_at is not None and incident.ended_at <= now - TALLY_DELAY
         if incident.system != policy.system or not is_final:
             continue
-        if store.get(monthly_stats.tally_path(incident.id)).fields is not None:
+        if store.get(tally_path(incident.id)).fields is not None:
             continue
-        made = monthly_stats.tally_incident(policy, incident, StateReader(store).rollbacks(incident))
+        made = tally_incident(policy, incident, StateReader(store).rollbacks(incident))
         if made is not None:
             yield made

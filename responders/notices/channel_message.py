@@ -7,8 +7,7 @@ from msgspec.structs import asdict
 
 from shared.core.codec import encode
 from shared.core.store import Query
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import PublicState, StatusPageRecord
+from shared.domain.incidents.incident import PublicState, StatusPageRecord, public_history_path, public_state
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.system_policy import Policy
@@ -51,9 +50,9 @@ def gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> NoticeC
     known_rollbacks = reading.rollbacks(incident)
     newest = known_rollbacks[-1] if known_rollbacks else None
     known = reading.status_page_record(incident) or StatusPageRecord()
-    state = mark_rollback(incidents.public_state(policy, incident, now), newest)
+    state = mark_rollback(public_state(policy, incident, now), newest)
     record = reading.observe_parts(policy, state, known, now)
-    history = ports.store.query(Query(incidents.public_history_path(policy.system)))
+    history = ports.store.query(Query(public_history_path(policy.system)))
     states = [one.decode(PublicState) for one in history]
     hold = read_hold(reading, newest, now)
     return NoticeContext(policy, incident, known_rollbacks, states, now, record, hold)

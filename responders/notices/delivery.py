@@ -14,11 +14,15 @@ from responders.notices.user_delivery import UserDelivery, build_undelivered_not
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Document, Query, retry_on_conflict
 from shared.domain.commands import command as commands
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, StatusPageRecord
-from shared.domain.notices import notice as notices
+from shared.domain.incidents.incident import (
+    Incident,
+    StatusPageRecord,
+    has_ended_since,
+    incident_path,
+    public_state,
+)
 from shared.domain.notices import outbox, push_progress
-from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
+from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition, notice_path
 from shared.domain.notices.outbox import MAX_SEND_DURATION, ChannelState, DeliveryResult
 from shared.domain.notices.recipients import BEGINNING_STAGES, incident_stage
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, IncidentStage
@@ -47,7 +51,7 @@ class NoticeDelivery:
         A redelivery sends nothing twice, unless the instance crashed between sending and recording;
         then the channel sees the same key again. Raises: Unavailable.
         """
-        self._retry(notice, self._process, notices.notice_path(notice))
+        self._retry(notice, self._process, notice_path(notice))
 
     def _process(self, path: str) -> None:
         """Withdraw, defer, give up or send one notice.
@@ -95,7 +99,7 @@ class NoticeDelivery:
         if notice.unless is WithdrawalCondition.CALLED_OFF:
             record = self._ports.store.get(commands.command_path(notice.facts["command"])).fields or {}
             return record.get("due_at") is None
-        incident = self._ports.store.get(incidents.incident_path(notice.incident)).decode(Incident)
+        incident = self._ports.store.get(incident_path(notice.incident)).decode(Incident)
         if notice.unless is WithdrawalCondition.HELD_BACK:
             return self._is_held_back(notice, incident)
         if notice.unless is WithdrawalCondition.ANALYSED:
@@ -104,7 +108,7 @@ class NoticeDelivery:
         if incident.ended_at is not None:
             return True
         if notice.unless is WithdrawalCondition.ACKNOWLEDGED:
-            return bool(incident.acknowledged_by) or incidents.has_ended_since(incident, notice.created_at)
+            return bool(incident.acknowledged_by) or has_ended_since(incident, notice.created_at)
         is_same_time = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
         is_current = is_same_time and notice.severity is incident.severity
         return incident.newest_turn.is_well or not is_current or not incident.has_failed
@@ -118,7 +122,7 @@ class NoticeDelivery:
         outdated = early if incident.ended_at is None else BEGINNING_STAGES
         if policy is None or incident.is_unconfirmed or incident_stage(notice.event) in outdated:
             return True
-        state = incidents.public_state(policy, incident, now)
+        state = public_state(policy, incident, now)
         reading = StateReader(self._ports.store)
         known = reading.status_page_record(incident) or StatusPageRecord()
         record = reading.observe_parts(policy, state, known, now)
@@ -178,7 +182,7 @@ class NoticeDelivery:
     def _record(self, channel: Channel, claimed: Notice, answer: DeliveryResult, error: str) -> None:
         """Record the result of the notice and of its channel. Raises: Moved."""
         store = self._ports.store
-        document = store.get(notices.notice_path(claimed.id))
+        document = store.get(notice_path(claimed.id))
         current, now = document.find(Notice), document.read_at
         if current is None or (current.attempts, current.due_at) != (claimed.attempts, claimed.due_at):
             return  # it took so long that another has claimed it anew
@@ -207,7 +211,7 @@ class NoticeDelivery:
         following = outbox.next_notice(_decode_notices(lane.values()), now)
         if following is None or following.attempts:
             return
-        self._save_notice(lane[notices.notice_path(following.id)], replace(following, due_at=now))
+        self._save_notice(lane[notice_path(following.id)], replace(following, due_at=now))
         work_queue.publish_work_item(self._ports.bus, work_queue.NOTICE, following.id, now)
 
     def _retry(self, notice: str, attempt: Callable[..., None], *facts: Any) -> None:

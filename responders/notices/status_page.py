@@ -11,8 +11,14 @@ from shared.core.codec import encode
 from shared.core.errors import Exists, Moved
 from shared.core.store import Create, Put, Query
 from shared.core.text import join_names, last_segment
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import PublicState, StatusPageRecord
+from shared.domain.incidents.incident import (
+    PublicState,
+    StatusPageRecord,
+    page_record_path,
+    page_records_path,
+    page_start_path,
+    public_history_path,
+)
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policies, Policy
@@ -54,7 +60,7 @@ class StatusPageWriter:
         generations = {name: pages.generation(f"{place}/{name}") for name in OBJECT_NAMES}
         since = self._find_page_start(policy.system, now)
         states = self._read_states(policy.system, now)
-        found = self._ports.store.query(Query(incidents.page_records_path(policy.system)))
+        found = self._ports.store.query(Query(page_records_path(policy.system)))
         known = {last_segment(one.path): one.decode(StatusPageRecord) for one in found}
         records = self._observe_parts(policy, states, known, now)
         seen = build_status_page(policy, states, since, now, records)
@@ -66,7 +72,7 @@ class StatusPageWriter:
             is_first = incident in shown and record.written_at is None
             newest = replace(record, written_at=now) if is_first else record
             if newest != known.get(incident):
-                write = Put(incidents.page_record_path(policy.system, incident), encode(newest))
+                write = Put(page_record_path(policy.system, incident), encode(newest))
                 said = self._build_spread_notices(policy, incident, known.get(incident), newest, now)
                 work_queue.commit_with_notices(self._ports, [write], said)
 
@@ -91,7 +97,7 @@ class StatusPageWriter:
 
     def _read_states(self, system: str, now: datetime) -> list[PublicState]:
         query = Query(
-            incidents.public_history_path(system),
+            public_history_path(system),
             where=(("updated_at", ">=", now - PUBLIC_RETENTION),),
             order_by="updated_at",
         )
@@ -114,7 +120,7 @@ class StatusPageWriter:
 
     def _find_page_start(self, system: str, now: datetime) -> datetime:
         """When the first page of the system was written: what was before, nobody knows."""
-        store, path = self._ports.store, incidents.page_start_path(system)
+        store, path = self._ports.store, page_start_path(system)
         document = store.get(path)
         if document.fields is None:
             with suppress(Exists):  # another instance writes its first page too

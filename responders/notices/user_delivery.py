@@ -22,11 +22,22 @@ from shared.core.text import count_noun
 from shared.domain.data.document import DocumentSnapshot, Rewrite, RewriteResult
 from shared.domain.data.erasure.ledger import owner_fields
 from shared.domain.data.integrity.validator import field_values
-from shared.domain.notices import notice as notices
-from shared.domain.notices import outbox, push_progress
-from shared.domain.notices.notice import Notice, NoticeStatus
-from shared.domain.notices.outbox import MAX_SEND_DURATION, DeliveryResult
-from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH, PushProgress, PushResult
+from shared.domain.notices.notice import Notice, NoticeStatus, notice_path
+from shared.domain.notices.outbox import (
+    GIVE_UP_AFTER,
+    MAX_SEND_DURATION,
+    DeliveryResult,
+    classify_channel_failure,
+    mark_undeliverable,
+    notice_age,
+)
+from shared.domain.notices.push_progress import (
+    MAX_DEVICES_PER_BATCH,
+    PushProgress,
+    PushResult,
+    begin_batch,
+    record_batch,
+)
 from shared.domain.notices.recipients import create_notices, create_team_notices
 from shared.domain.policy.channels import Addressees, Audience, Channel, ChannelKind, IncidentStage
 from shared.domain.policy.document_scope import Scope
@@ -79,16 +90,16 @@ class UserDelivery:
                 return self._ask(asked, now)
             except (Rejected, Unavailable) as failure:
                 why = str(failure)
-                age, channel = outbox.notice_age(notice, now), self._channel
-                if isinstance(failure, Unavailable) and age <= outbox.GIVE_UP_AFTER:
+                age, channel = notice_age(notice, now), self._channel
+                if isinstance(failure, Unavailable) and age <= GIVE_UP_AFTER:
                     pause = min(max(age, channel.first_retry), channel.longest_retry)
                     return replace(notice, due_at=now + pause, last_error=why), []
-        ended = outbox.mark_undeliverable(asked, why)
+        ended = mark_undeliverable(asked, why)
         return ended, build_undelivered_notices(self._policy, ended, now)
 
     def _ask(self, notice: Notice, now: datetime) -> tuple[Notice, list[Notice]]:
         """Return the notice as it waits, and the question. Raises: Unavailable, Rejected."""
-        recipients, known = self._look_up_recipients(notice, push_progress.begin_batch(None, now))
+        recipients, known = self._look_up_recipients(notice, begin_batch(None, now))
         reached = count_noun(sum(address != ERASED_ADDRESS for address, _ in recipients), "recipient")
         asked = create_notices(
             self._policy,
@@ -101,7 +112,7 @@ class UserDelivery:
             to_paste=[notice.approval_command],
             stage=IncidentStage.ASKED,
         )
-        return replace(notice, due_at=now + outbox.GIVE_UP_AFTER), asked
+        return replace(notice, due_at=now + GIVE_UP_AFTER), asked
 
     def send_notice(self, notice: Notice, *, is_again: bool) -> tuple[Notice, DeliveryResult, str]:
         """Tell users for a while: how far it has come, the channel's answer, and what is wrong.
@@ -109,11 +120,11 @@ class UserDelivery:
         The notice is claimed. Each batch is on record before the next one leaves; `is_again`: the
         first one may have left before. Raises: Moved, if another has claimed it; Unavailable.
         """
-        known = notice.spread or push_progress.begin_batch(None, self._ports.clock.now())
+        known = notice.spread or begin_batch(None, self._ports.clock.now())
         try:
             recipients, known = self._look_up_recipients(notice, known)
         except (Rejected, Unavailable) as failure:
-            return notice, *outbox.classify_channel_failure(failure)
+            return notice, *classify_channel_failure(failure)
         notice, turn = self._save_progress(notice, known), [*range(known.upto, known.devices), *known.again]
         size = 1 if self._channel.kind is ChannelKind.APPRISE else MAX_DEVICES_PER_BATCH
         until, silent = self._ports.clock.monotonic() + PUSH_TIME_LIMIT_SECONDS, 0
@@ -127,10 +138,10 @@ class UserDelivery:
             try:
                 fates = self._send_batch(notice, content, [recipients[place][0] for place in some])
             except (Rejected, Unavailable) as failure:
-                return notice, *outbox.classify_channel_failure(failure)
+                return notice, *classify_channel_failure(failure)
             silent = silent + 1 if set(fates) == {PushResult.NONE} else 0
             goes_on = bool(turn) and silent < MAX_SILENT_BATCHES and self._ports.clock.monotonic() < until
-            known = push_progress.record_batch(known, some, fates, goes_on=goes_on)
+            known = record_batch(known, some, fates, goes_on=goes_on)
             notice = self._save_progress(notice, known)
             if not goes_on:
                 break
@@ -248,7 +259,7 @@ class UserDelivery:
 
     def _save_progress(self, notice: Notice, known: PushProgress) -> Notice:
         """The notice with how far it has come, on record, and claimed for the next batch."""
-        document = self._ports.store.get(notices.notice_path(notice.id))
+        document = self._ports.store.get(notice_path(notice.id))
         current = document.find(Notice)
         if current is None or (current.attempts, current.due_at) != (notice.attempts, notice.due_at):
             raise Moved(f"{notice.id} took so long that another has claimed it anew")

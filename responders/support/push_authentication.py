@@ -12,8 +12,13 @@ from shared.core import topics
 from shared.core.errors import Refused, Rejected
 from shared.core.pubsub_message import PubSubMessage, PushIdentity
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, system_event
-from shared.domain.commands import credential as credentials
-from shared.domain.commands.credential import Credential, CredentialKind
+from shared.domain.commands.credential import (
+    Credential,
+    CredentialKind,
+    claimed_credential_kind,
+    decode_unverified_token,
+    service_account_credential,
+)
 from shared.ports.groups import Ports
 
 REMOVED_SIGNATURE = ".SIGNATURE_REMOVED_BY_GOOGLE"
@@ -53,9 +58,9 @@ def authenticate_push(
 
 def _credential_verified_by_platform(token: str, expected: PushIdentity, now: datetime) -> Credential:
     """Return what a token without its signature proves on Cloud Run. Raises: Rejected."""
-    if not expected.deployed or credentials.claimed_credential_kind(token, "") is not CredentialKind.SERVICE:
+    if not expected.deployed or claimed_credential_kind(token, "") is not CredentialKind.SERVICE:
         raise Rejected("the token's signature is not valid")
-    credential = credentials.service_account_credential(credentials.decode_unverified_token(token)[1], token)
+    credential = service_account_credential(decode_unverified_token(token)[1], token)
     if not credential.issued_at - CLOCK_SKEW <= now <= credential.expires_at + CLOCK_SKEW:
         raise Rejected("the token has expired")
     return credential

@@ -9,8 +9,16 @@ from responders.console.pages import ConsolePages, Facts, View
 from responders.console.sign_in import ConsoleSession, ConsoleSignIn
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.system_policy import Policies
-from shared.domain.presentation import console_html, console_http
-from shared.domain.presentation.console_http import ConsoleRequest, ConsoleResponse
+from shared.domain.presentation import console_html
+from shared.domain.presentation.console_http import (
+    ConsoleRequest,
+    ConsoleResponse,
+    asset_response,
+    html_response,
+    own_path,
+    redirect_response,
+    self_contained_response,
+)
 from shared.domain.reports import html as report_html
 from shared.ports.groups import Ports
 
@@ -59,7 +67,7 @@ class ConsoleTrigger:
         if visit.path == "/say":
             return self._render_page("say", self._actions.confirmation_page(visit.query), visit, session)
         if visit.path.startswith(INCIDENTS) and visit.path.endswith(REPORT):
-            return console_http.self_contained_response(
+            return self_contained_response(
                 report_html.render_html(self._pages.report(visit)), report_html.report_style_hash()
             )
         template, view = self._find_view(visit)
@@ -74,14 +82,14 @@ class ConsoleTrigger:
             why = done
         facts, cookie = self._console_sign_in.form(visit, why)
         status = HTTPStatus.FORBIDDEN if why else HTTPStatus.OK
-        return console_http.html_response(console_html.render_page("sign-in", facts), status, cookie)
+        return html_response(console_html.render_page("sign-in", facts), status, cookie)
 
     def _redirect_sign_in(self, visit: ConsoleRequest) -> ConsoleResponse:
         """Redirect to the sign-in page, and from there back here; the content of a form is lost."""
         to = visit.address if visit.method == "GET" else visit.form.get("back", "/")
         if visit.is_partial:
-            to = console_http.own_path(visit.path)
-        return console_http.redirect_response(visit, f"/sign-in?{urlencode({'to': to})}")
+            to = own_path(visit.path)
+        return redirect_response(visit, f"/sign-in?{urlencode({'to': to})}")
 
     def _handle_post(self, visit: ConsoleRequest, session: ConsoleSession) -> ConsoleResponse:
         actions: dict[str, Callable[[ConsoleRequest, ConsoleSession], ConsoleResponse | str]] = {
@@ -123,17 +131,15 @@ class ConsoleTrigger:
             "policies": self._policies,
             "now": now,
         }
-        return console_http.html_response(console_html.render_page(template, {**every, **facts}), status)
+        return html_response(console_html.render_page(template, {**every, **facts}), status)
 
     def _render_message(self, text: str, status: HTTPStatus) -> ConsoleResponse:
-        return console_http.html_response(console_html.render_page("told", {"text": text}), status)
+        return html_response(console_html.render_page("told", {"text": text}), status)
 
 
 def _asset_page(name: str) -> ConsoleResponse:
     """Raises: Rejected."""
     try:
-        return console_http.asset_response(
-            console_html.read_asset(name), console_html.ASSET_CONTENT_TYPES[name]
-        )
+        return asset_response(console_html.read_asset(name), console_html.ASSET_CONTENT_TYPES[name])
     except KeyError:
         raise Rejected("There is no such page.") from None

@@ -29,8 +29,7 @@ from shared.core.errors import Ambiguous, LostRollback, Moved, Refused, Throttle
 from shared.core.runtime import Clock, Ids
 from shared.core.store import Document, Reader, Store, Write, retry_on_conflict
 from shared.domain.audit.chain import create_event
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import LEASE_DURATION, Lease, Rollback
+from shared.domain.rollback.rollback import LEASE_DURATION, Lease, Rollback, audit_entry_path, rollback_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 
 MAX_COMMIT_ATTEMPTS = 10
@@ -112,7 +111,7 @@ class LeasedRollback:
 
         def work(reader: Reader) -> Sequence[Write]:
             landed.clear()
-            document = reader.get(rollbacks.rollback_path(self.rollback.id))
+            document = reader.get(rollback_path(self.rollback.id))
             current = document.decode(Rollback)
             if current.commit_id == commit_id:  # landed before, and the answer was lost
                 landed.append(current)
@@ -156,7 +155,7 @@ class LeasedRollback:
 
     def record_late_worker(self) -> None:
         """Record that this late worker has not died. Raises: Moved, if surpassed; Unavailable."""
-        document = self._store.get(rollbacks.rollback_path(self.rollback.id))
+        document = self._store.get(rollback_path(self.rollback.id))
         current = document.find(Rollback)
         if current is None or current.has_ended or self._fence < current.fence - current.takeovers:
             return
@@ -183,9 +182,9 @@ class LeasedRollback:
 
     def _verify_receipt(self, after: Rollback) -> bool:
         """Whether our commit is the one that stands in the way of its own repetition."""
-        receipt = self._store.get(rollbacks.audit_entry_path(after.id, after.sequence))
+        receipt = self._store.get(audit_entry_path(after.id, after.sequence))
         landed = receipt.fields is not None and receipt.fields["commit_id"] == after.commit_id
-        current = self._store.get(rollbacks.rollback_path(after.id))
+        current = self._store.get(rollback_path(after.id))
         self.rollback = current.decode(Rollback)
         self._version = current.version
         if self.rollback.fence > after.fence:
@@ -214,7 +213,7 @@ def claim_rollback(
     """Claim a due rollback; None: not due, or another's. Raises: Refused, Unavailable."""
 
     def claimed() -> LeasedRollback | None:
-        document = store.get(rollbacks.rollback_path(rollback_id))
+        document = store.get(rollback_path(rollback_id))
         if document.fields is None:
             return None
         if document.fields.get("schema") != SCHEMA_VERSION:
@@ -275,7 +274,7 @@ def _take_over(
             if clock.monotonic() - sent > LEASE_DURATION.total_seconds():
                 raise
         except Moved:
-            current = store.get(rollbacks.rollback_path(found.id))
+            current = store.get(rollback_path(found.id))
             if current.fields is None or current.fields["commit_id"] != commit_id:
                 raise
             return LeasedRollback(store, clock, ids, after, current.version, sent)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from shared.core.errors import RollbackError
 from shared.core.runtime import Clock
 from shared.core.store import Document, Store
-from shared.domain import system_record as systems
 from shared.domain.rollback.rollback import Rollback, rollback_path
 from shared.domain.system_record import (
     GLOBAL_CONTROLS_PATH,
     MAX_CONTROLS_AGE_SECONDS,
     Controls,
     active_freeze,
+    decode_system,
+    system_path,
 )
 
 
@@ -41,12 +42,12 @@ class StopConditions:
     def _read_conditions(self) -> str:
         try:
             everywhere = self._store.get(GLOBAL_CONTROLS_PATH)
-            here = self._store.get(systems.system_path(self._rollback.system))
+            here = self._store.get(system_path(self._rollback.system))
             itself = self._store.get(rollback_path(self._rollback.id))
         except RollbackError as unreadable:
             return f"the kill switch could not be read: {unreadable}"
         controls = everywhere.find(Controls) or Controls()
-        system = systems.decode_system(here.fields, self._rollback.system)
+        system = decode_system(here.fields, self._rollback.system)
         pause = controls.pause or system.pause
         if pause is not None:
             return str(pause)

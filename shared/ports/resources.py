@@ -14,14 +14,24 @@ from shared.core.codec import FrozenStruct
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.images import Cleanup, StoredImage
-from shared.domain.deployments.inventory import inventory_parts
-from shared.domain.deployments.inventory.inventory_parts import Grants
+from shared.domain.deployments.inventory.inventory_parts import (
+    AccountState,
+    Generation,
+    Grants,
+    HostingSite,
+    Index,
+    RemoteConfigTemplate,
+    RulesRelease,
+    RulesSource,
+    SchedulerJob,
+    SecretVersion,
+)
 
 
 class Hosting(Protocol):
     """The sites of Firebase Hosting."""
 
-    def site(self, name: str) -> inventory_parts.HostingSite | None:
+    def site(self, name: str) -> HostingSite | None:
         """What a site serves; None when there is no such site."""
 
     def version(self, site: str, version: str) -> str | None:
@@ -34,7 +44,7 @@ class Hosting(Protocol):
 class RemoteConfig(Protocol):
     """The client template of Firebase Remote Config."""
 
-    def template(self) -> inventory_parts.RemoteConfigTemplate:
+    def template(self) -> RemoteConfigTemplate:
         """What is published."""
 
     def publish(self, content: str, etag: str, *, dry_run: bool = False) -> None:
@@ -44,13 +54,13 @@ class RemoteConfig(Protocol):
 class Rules(Protocol):
     """Firebase Rules."""
 
-    def releases(self) -> dict[str, inventory_parts.RulesRelease]:
+    def releases(self) -> dict[str, RulesRelease]:
         """Every release of the project, by name, without what its ruleset says."""
 
-    def ruleset(self, name: str) -> inventory_parts.RulesSource | None:
+    def ruleset(self, name: str) -> RulesSource | None:
         """What a ruleset says, which never changes; None when it is gone."""
 
-    def create_ruleset(self, source: inventory_parts.RulesSource) -> str:
+    def create_ruleset(self, source: RulesSource) -> str:
         """The short name of a new ruleset, which is in force nowhere yet."""
 
     def enforce(self, release: str, ruleset: str, *, new: bool = False) -> None:
@@ -100,10 +110,10 @@ class Sessions(Protocol):
 class Indexes(Protocol):
     """What Firestore keeps of fields: composite indexes, and by which of them documents expire."""
 
-    def of(self, database: str) -> dict[str, inventory_parts.Index]:
+    def of(self, database: str) -> dict[str, Index]:
         """Those of one database, by definition."""
 
-    def create(self, index: inventory_parts.Index) -> str:
+    def create(self, index: Index) -> str:
         """Begin to make an index; the operation's name. Raises: Exists for one that is there."""
 
     def expiries(self, database: str) -> list[TtlField]:
@@ -116,14 +126,14 @@ class SecretVersions(Protocol):
     def names(self) -> list[str]:
         """The short name of every secret of the project."""
 
-    def versions(self, secret: str) -> dict[str, inventory_parts.SecretVersion]:
+    def versions(self, secret: str) -> dict[str, SecretVersion]:
         """The versions of one secret, by number; none when it is gone."""
 
 
 class Schedules(Protocol):
     """Cloud Scheduler."""
 
-    def jobs(self) -> dict[str, inventory_parts.SchedulerJob]:
+    def jobs(self) -> dict[str, SchedulerJob]:
         """Every job of the region, by short name."""
 
 
@@ -149,7 +159,7 @@ class Accounts(Protocol):
     def grants(self) -> Grants:
         """Whom the project's own policy gives each role, under a condition or not."""
 
-    def state(self, account: str) -> inventory_parts.AccountState:
+    def state(self, account: str) -> AccountState:
         """Whether anything can run as the account of that address."""
 
 
@@ -166,7 +176,7 @@ class Images(Protocol):
 class Runtimes(Protocol):
     """What Cloud Functions can run."""
 
-    def list_runtimes(self) -> frozenset[tuple[inventory_parts.Generation, str]]:
+    def list_runtimes(self) -> frozenset[tuple[Generation, str]]:
         """Every runtime of the region that is not decommissioned, by generation and name."""
 
 

@@ -14,9 +14,14 @@ from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.core.store import Document, ObjectStore, Query, Store
 from shared.core.text import last_segment
-from shared.domain.audit import anchor, audit_lines, system_chain, verification
+from shared.domain.audit import anchor, audit_lines, system_chain
 from shared.domain.audit.chain import AuditEntry, Event, genesis_hash
-from shared.domain.audit.verification import ChainFinding, StoredChain
+from shared.domain.audit.verification import (
+    ChainFinding,
+    StoredChain,
+    verify_rollback_chain,
+    verify_system_chain,
+)
 from shared.domain.rollback.rollback import Rollback, rollback_path
 
 T = TypeVar("T", bound=Struct)
@@ -99,7 +104,7 @@ class AuditReader:
             kept = replace(
                 kept, head=rollback.audit_head, length=rollback.sequence, expires_at=rollback.expires_at
             )
-        return verification.verify_rollback_chain(kept, anchors, now)
+        return verify_rollback_chain(kept, anchors, now)
 
     def verify_system(self, system: str, now: datetime) -> ChainFinding | None:
         """What the chain of a system's single events proves; None where there is none."""
@@ -120,7 +125,7 @@ class AuditReader:
         readable = [(_decode_document(Event, one.fields), one) for one in events]
         faults += [f"{one.path}: not readable" for event, one in readable if event is None]
         singles = [(event, _seal_number(one)) for event, one in readable if event is not None]
-        return verification.verify_system_chain(
+        return verify_system_chain(
             StoredChain(name, tuple(entries), head.hash, head.sequence, faults=tuple(faults)),
             anchors,
             now,

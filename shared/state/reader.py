@@ -8,7 +8,6 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 
 from shared.core.store import Document, Query, Store
-from shared.domain import system_record as systems
 from shared.domain.audit.chain import AuditEntry, Event
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, refusal_event_key, system_events_path
 from shared.domain.commands.command import CommandRecord, command_path
@@ -26,8 +25,16 @@ from shared.domain.decision.recorded_decision import RecordedDecision, newest_de
 from shared.domain.deployments.deployment import Deployment, deployment_path, record_path
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import ROLLBACK_STATUS_NAMES, Incident, PublicState, StatusPageRecord
+from shared.domain.incidents.incident import (
+    ROLLBACK_STATUS_NAMES,
+    Incident,
+    PublicState,
+    StatusPageRecord,
+    incident_path,
+    page_record_path,
+    page_start_path,
+    rollback_id,
+)
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.notices.recipients import BEGINNING_STAGES, incident_stage
 from shared.domain.policy.system_policy import Policy
@@ -40,6 +47,15 @@ from shared.domain.rollback.rollback import Rollback, rollback_path
 from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.probe_signals import probes_path
+from shared.domain.system_record import (
+    BUDGET_PATH,
+    GLOBAL_CONTROLS_PATH,
+    Budget,
+    Controls,
+    System,
+    decode_system,
+    system_path,
+)
 
 T = TypeVar("T", bound=Struct)
 
@@ -55,27 +71,27 @@ class StateReader:
 
     _store: Store
 
-    def controls(self) -> systems.Controls:
+    def controls(self) -> Controls:
         """The switches over all systems."""
-        return self._one(systems.Controls, systems.GLOBAL_CONTROLS_PATH) or systems.Controls()
+        return self._one(Controls, GLOBAL_CONTROLS_PATH) or Controls()
 
-    def budget(self) -> systems.Budget:
+    def budget(self) -> Budget:
         """When automation has acted of late."""
-        return self._one(systems.Budget, systems.BUDGET_PATH) or systems.Budget()
+        return self._one(Budget, BUDGET_PATH) or Budget()
 
-    def system(self, name: str) -> systems.System:
+    def system(self, name: str) -> System:
         """A protected system; one of which nothing was said yet is in observe mode."""
-        return systems.decode_system(self._store.get(systems.system_path(name)).fields, name)
+        return decode_system(self._store.get(system_path(name)).fields, name)
 
     def has_state(self, system: str) -> bool:
         """Return whether the responders have ever written anything of a system."""
-        looks = probes_path(system), incidents.page_start_path(system)
-        paths = (systems.system_path(system), stocks.inventory_path(system), *looks)
+        looks = probes_path(system), page_start_path(system)
+        paths = (system_path(system), stocks.inventory_path(system), *looks)
         return any(self._store.get(path).fields is not None for path in paths)
 
     def incident(self, name: str) -> Incident | None:
         """An incident by its public id; None when there is none."""
-        return self._one(Incident, incidents.incident_path(name))
+        return self._one(Incident, incident_path(name))
 
     def incidents(self, system: str) -> list[Incident]:
         """The incidents of a system that are still kept, newest first."""
@@ -152,7 +168,7 @@ class StateReader:
         """What rollbacks hold in a system now, by function."""
         return active_pins(self._where(Pin, "pins", system=system))
 
-    def pin_keeper(self, system: systems.System, held: Sequence[Pin]) -> str:
+    def pin_keeper(self, system: System, held: Sequence[Pin]) -> str:
         """Return the newest open incident that keeps one of these pins; empty: none does."""
         known = (self.incident(name) for name in system.open_incidents)
         return next((one.id for one in known if one is not None and self._keeps_pins(one, held)), "")
@@ -210,10 +226,10 @@ class StateReader:
 
     def status_page_record(self, incident: Incident) -> StatusPageRecord | None:
         """When the status page first showed an incident; None: its system has no status page."""
-        found = self._one(StatusPageRecord, incidents.page_record_path(incident.system, incident.id))
+        found = self._one(StatusPageRecord, page_record_path(incident.system, incident.id))
         if found is not None:
             return found
-        start = self._store.get(incidents.page_start_path(incident.system))
+        start = self._store.get(page_start_path(incident.system))
         return StatusPageRecord() if start.fields is not None else None
 
     def observe_parts(
@@ -223,13 +239,13 @@ class StateReader:
         incident = self.incident(state.incident or "-")
         if incident is None:
             return known
-        newest = self.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
+        newest = self.rollback(rollback_id(incident.id, incident.rollbacks))
         return record_parts(policy, state, known, self.alerts(incident.id), newest, incident, now)
 
     def mark_rollback(self, state: PublicState) -> PublicState:
         """Return the public state of an incident whose rollback may be held or checked again."""
         incident = self.incident(state.incident or "-") if state.word in ROLLBACK_STATUS_NAMES else None
-        newest = self.rollback(incidents.rollback_id(incident.id, incident.rollbacks)) if incident else None
+        newest = self.rollback(rollback_id(incident.id, incident.rollbacks)) if incident else None
         return mark_rollback(state, newest)
 
     def notices(self, incident: str) -> list[Notice]:

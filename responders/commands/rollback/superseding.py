@@ -29,17 +29,25 @@ from shared.domain.incidents.next_actions import format_shell_lines
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import (
+    LAST_STABLE,
+    MAX_ADDED_ORDERS,
+    Direction,
+    Rollback,
+    RollbackRequest,
+    RollbackStatus,
+    rollback_path,
+)
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft, build_rollback_writes
 from shared.ports.groups import Ports
 
-USUAL_FIELDS = (("target", rollbacks.LAST_STABLE), ("delay_seconds", 0))
+USUAL_FIELDS = (("target", LAST_STABLE), ("delay_seconds", 0))
 """What `rollback run` means where its options do not say so."""
 
 
 def order_beside_incident(
-    asked: CommandRequest, order: rollbacks.RollbackRequest, open_incident: str, now: datetime
+    asked: CommandRequest, order: RollbackRequest, open_incident: str, now: datetime
 ) -> CommandEffect:
     """Join or extend the open rollback, or have a worker read the change. Raises: Refused."""
     command = asked.command
@@ -58,10 +66,10 @@ def order_beside_incident(
 
 def _build_yield_writes(asked: CommandRequest, found: OrderComparison) -> tuple[Write, ...]:
     """Have the worker of the rollback hand over: a single worker would read nothing until then."""
-    document = asked.ports.store.get(rollbacks.rollback_path(found.rollback))
+    document = asked.ports.store.get(rollback_path(found.rollback))
     told = create_event("rollback.yield-requested", document.read_at, asked.command.actor)
     draft = CommitDraft((told,), {"yield_requested": True})
-    rollback = document.decode(rollbacks.Rollback)
+    rollback = document.decode(Rollback)
     return tuple(build_rollback_writes(rollback, document, draft, asked.ports.ids))
 
 
@@ -73,26 +81,24 @@ def describe_conflict(found: OrderComparison, command: Command) -> str:
     return "; ".join(found.ends if found.is_barred else (*found.ends, f"to end it: {said}"))
 
 
-def _join_rollback(
-    asked: CommandRequest, found: OrderComparison, order: rollbacks.RollbackRequest
-) -> CommandEffect:
+def _join_rollback(asked: CommandRequest, found: OrderComparison, order: RollbackRequest) -> CommandEffect:
     """The order becomes part of the rollback under way: who gave it and why is on record."""
     command, store = asked.command, asked.ports.store
-    document = store.get(rollbacks.rollback_path(found.rollback))
+    document = store.get(rollback_path(found.rollback))
     place = store.get(incidents.incident_path(found.incident))
-    rollback, now = document.decode(rollbacks.Rollback), document.read_at
+    rollback, now = document.decode(Rollback), document.read_at
     if rollback.has_ended:
         raise Moved(f"{rollback.id} has ended in the meantime")
     word, changes = "joined", dict[str, Any]()
     if found.relation is OrderRelation.EXTENDS:
-        undecided = rollback.status is rollbacks.RollbackStatus.DECIDING
+        undecided = rollback.status is RollbackStatus.DECIDING
         widened = widen_order(order, rollback.extension, asked.policy)
         if undecided and rollback.order is not None:
             widened = widen_order(rollback.order, order, asked.policy)
         word, changes = "extended", {"order" if undecided else "extension": widened, "due_at": now}
     note = f"{word} by a manual rollback request of {command.actor}: {command.reason}"
     if rollback.order is not None or "order" not in changes:  # else it becomes the order itself
-        changes["added_orders"] = (*rollback.added_orders, note)[-rollbacks.MAX_ADDED_ORDERS :]
+        changes["added_orders"] = (*rollback.added_orders, note)[-MAX_ADDED_ORDERS:]
     told = create_event(f"rollback.{word}", now, command.actor, command=encode(command), right=asked.right)
     draft = CommitDraft((told,), changes)
     writes = build_rollback_writes(rollback, document, draft, asked.ports.ids)
@@ -108,9 +114,9 @@ def find_start_obstacle(
     """Read what the order changes now; return that it changes nothing, or why it is refused."""
     order = planned.order
     found = compare_with_current(ports.store, policy, order)
-    if not planned.open_incident or (order.way is not rollbacks.Direction.BACK and found is None):
+    if not planned.open_incident or (order.way is not Direction.BACK and found is None):
         return "", ""
-    if order.way is rollbacks.Direction.BACK:
+    if order.way is Direction.BACK:
         ends = found.rollback if found else ""
         forecast = forecast_order(ports, policy, order, now, ends, severity=planned.severity)
         outcome, reason = forecast.decision.outcome, forecast.decision.reason
@@ -129,17 +135,17 @@ def find_start_obstacle(
 
 
 def build_supersede_writes(
-    ports: Ports, policy: Policy, system: System, order: rollbacks.RollbackRequest, successor: str
+    ports: Ports, policy: Policy, system: System, order: RollbackRequest, successor: str
 ) -> tuple[list[Write], list[Notice]]:
     """Ask running rollbacks to stop; record what continues an incident that has none."""
     under_way = read_open_rollbacks(ports.store, system)
-    newest = ports.store.get(rollbacks.rollback_path(system.rollback))
+    newest = ports.store.get(rollback_path(system.rollback))
     waits = system.incident_ended_at is None and newest.fields is not None
     waits = waits and newest.path not in {one.path for one in under_way}
     writes: list[Write] = []
     said: list[Notice] = []
     for document in (*under_way, *((newest,) if waits else ())):
-        rollback, now = document.decode(rollbacks.Rollback), document.read_at
+        rollback, now = document.decode(Rollback), document.read_at
         place = ports.store.get(incidents.incident_path(rollback.incident))
         incident = incidents.acknowledge(place.decode(Incident), order.responder, now)
         changes: dict[str, Any] = {"superseded_by": successor}

@@ -12,7 +12,6 @@ from shared.core.durations import format_duration
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Write
 from shared.core.text import count_noun
-from shared.domain import system_record as systems
 from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import CommandRecord, parse_time
 from shared.domain.deployments.inventory.inventory_record import inventory_path
@@ -23,6 +22,17 @@ from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policies, Policy
 from shared.domain.rollback.drill import PROMOTION_SCENARIOS, Drill
+from shared.domain.system_record import (
+    ALL_SYSTEMS,
+    GLOBAL_CONTROLS_PATH,
+    MAX_CONTROLS_AGE_SECONDS,
+    Freeze,
+    Pause,
+    PauseState,
+    System,
+    pause_state,
+    system_path,
+)
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import StateReader
@@ -43,7 +53,7 @@ def pause(asked: CommandRequest) -> CommandEffect:
     known = StateReader(asked.ports.store).active_rollbacks(command.system)
     count = sum(one.in_flight for one in known)
     at_work = any(one.lease for one in known)  # what it began by an older look is waited for
-    set_by = systems.Pause(
+    set_by = Pause(
         command.actor,
         asked.said_at,
         command.reason,
@@ -51,15 +61,15 @@ def pause(asked: CommandRequest) -> CommandEffect:
         expires_at,
         reached_at=None if count or at_work else switch.document.read_at,
     )
-    reached = systems.pause_state(set_by)
-    state = "paused" if reached is systems.PauseState.YES else "pause requested"
+    reached = pause_state(set_by)
+    state = "paused" if reached is PauseState.YES else "pause requested"
     result = f"{state}, {count_noun(count, 'step')} in flight"
     said = [*_build_notices(asked, switch, result), *_build_expiry_reminders(asked, switch, expires_at)]
     return CommandEffect(
         result,
         (switch.build_write(pause=set_by, switched_at=asked.said_at), *notice_writes(said)),
         tells="rollback.paused",
-        goes_on=reached is systems.PauseState.REQUESTED,
+        goes_on=reached is PauseState.REQUESTED,
         answer={"in_flight": count},
         changes={"pause": (switch.value.pause, set_by)},
     )
@@ -85,7 +95,7 @@ def freeze(asked: CommandRequest) -> CommandEffect:
     now = switch.document.read_at
     if command.until is None or command.until <= max(now, begins_at):
         raise Refused(f"until: {command.until} is in the past, or before the start of the window")
-    window = systems.Freeze(command.actor, asked.said_at, command.reason, begins_at, command.until)
+    window = Freeze(command.actor, asked.said_at, command.reason, begins_at, command.until)
     windows = (*(one for one in switch.value.freezes if one.until > now), window)
     if len(windows) > MAX_ACTIVE_FREEZES:
         raise Refused(f"there are {MAX_ACTIVE_FREEZES} freeze windows: unfreeze, or wait")
@@ -98,7 +108,7 @@ def freeze(asked: CommandRequest) -> CommandEffect:
     )
 
 
-def _format_freezes(windows: Iterable[systems.Freeze]) -> str:
+def _format_freezes(windows: Iterable[Freeze]) -> str:
     """Freeze windows for the trail, where a list may hold no list."""
     return "; ".join(f"from {one.begins_at:%Y-%m-%d %H:%M} UTC, {one}" for one in windows)
 
@@ -124,9 +134,9 @@ def promote(asked: CommandRequest) -> CommandEffect:
     """
     command, switch, mode = asked.command, ControlChange(asked), Mode[asked.command.mode.upper()]
     system = switch.value
-    if isinstance(system, systems.System) and _is_superseded(system.promoted_at, asked):
+    if isinstance(system, System) and _is_superseded(system.promoted_at, asked):
         return SUPERSEDED_EFFECT
-    before = system.mode if isinstance(system, systems.System) else Mode.OBSERVE
+    before = system.mode if isinstance(system, System) else Mode.OBSERVE
     if mode > Mode.OBSERVE:
         _require_grouped_functions(asked)
     _require_promotion_drills(asked, before, mode, switch.document.read_at)
@@ -229,12 +239,10 @@ def confirm_pause(ports: Ports, policies: Policies, document: Document, record: 
     that look is waited for. One that was lifted, or said anew, is told no further.
     Raises: Moved, when somebody else has looked, or the switch was written meanwhile; Unavailable.
     """
-    wait = systems.MAX_CONTROLS_AGE_SECONDS - (document.read_at - record.received_at).total_seconds()
-    ports.clock.sleep(min(max(0.0, wait), systems.MAX_CONTROLS_AGE_SECONDS))
-    everywhere = record.system == systems.ALL_SYSTEMS
-    switch = ports.store.get(
-        systems.GLOBAL_CONTROLS_PATH if everywhere else systems.system_path(record.system)
-    )
+    wait = MAX_CONTROLS_AGE_SECONDS - (document.read_at - record.received_at).total_seconds()
+    ports.clock.sleep(min(max(0.0, wait), MAX_CONTROLS_AGE_SECONDS))
+    everywhere = record.system == ALL_SYSTEMS
+    switch = ports.store.get(GLOBAL_CONTROLS_PATH if everywhere else system_path(record.system))
     now = switch.read_at
     active = StateReader(ports.store).active_rollbacks("" if everywhere else record.system)
     pause = (switch.fields or {}).get("pause") or {}
@@ -255,7 +263,7 @@ def confirm_pause(ports: Ports, policies: Policies, document: Document, record: 
         "worker",
         command=record.id,
         note=result,
-        changes={"status": (systems.PauseState.REQUESTED, systems.PauseState.YES)},
+        changes={"status": (PauseState.REQUESTED, PauseState.YES)},
     )
     writes: list[Write] = [
         document.build_update(replace(over, result=result)),

@@ -16,8 +16,13 @@ from msgspec.structs import replace
 
 from responders.data.erasure_ledger import ERASE_VERB, ErasureLedger, read_ledger
 from responders.data.repair.erasure_during_repair import RepairEraser
-from responders.support import resumable_command
 from responders.support.controls import is_change_blocked
+from responders.support.resumable_command import (
+    COMMAND_TIMEOUT,
+    EndReport,
+    completed_record,
+    postponed_record,
+)
 from shared.core.codec import encode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Create, Document
@@ -70,27 +75,25 @@ def erasure_command_id(rollback: str) -> str:
 def erase_late_portion(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
     """The record after one portion more; the same place again, where nothing may be done now."""
     rollback, position = record.answer["rollback"], decode_position(record.answer["position"])
-    if now - record.received_at > resumable_command.COMMAND_TIMEOUT:
+    if now - record.received_at > COMMAND_TIMEOUT:
         why = f"who was erased while {rollback} wrote is NOT taken out in time"
-        return resumable_command.completed_record(record, now, why)
+        return completed_record(record, now, why)
     ended = StateReader(ports.store).rollback(rollback)
     if ended is None or ended.started_at is None:
         raise ValueError(f"{rollback} has written nothing")
     try:
         if not may_erase_now(ports, policy):
-            return resumable_command.postponed_record(record, now)
+            return postponed_record(record, now)
         position = build_repair_eraser(ports, policy, rollback, ended.started_at).erase_portion(position)
     except Rejected as no:
         why = f"who was erased while {rollback} wrote is NOT taken out: {no}"
-        return resumable_command.completed_record(record, now, why)
+        return completed_record(record, now, why)
     except RollbackError:
-        return resumable_command.postponed_record(record, now)
+        return postponed_record(record, now)
     after = replace(record, answer={**record.answer, "position": encode_position(position)}, due_at=now)
     if not position.is_over:
         return after
-    return resumable_command.completed_record(
-        after, now, f"{rollback}: {erase.describe_erased_counts(position)}"
-    )
+    return completed_record(after, now, f"{rollback}: {erase.describe_erased_counts(position)}")
 
 
 def build_repair_eraser(ports: Ports, policy: Policy, rollback: str, began_at: datetime) -> RepairEraser:
@@ -105,7 +108,7 @@ def may_erase_now(ports: Ports, policy: Policy) -> bool:
     return not is_taken and not is_change_blocked(ports, policy)
 
 
-def build_end_report(policy: Policy, record: CommandRecord, now: datetime) -> resumable_command.EndReport:
+def build_end_report(policy: Policy, record: CommandRecord, now: datetime) -> EndReport:
     """How it ended; people are told where copies are left."""
     why = record.answer.get("left", "")
     happened = create_event("quarantine.erased", now, "worker", gone=record.answer.get("gone", 0), left=why)
@@ -117,7 +120,7 @@ def erase_quarantined_portion(
     ports: Ports, policy: Policy, record: CommandRecord, now: datetime
 ) -> CommandRecord:
     """The record after some seconds; the same place again, where nothing may be done now."""
-    if now - record.received_at > resumable_command.COMMAND_TIMEOUT:
+    if now - record.received_at > COMMAND_TIMEOUT:
         return _completed_record(record, now, left="given up after a day")
     try:
         vault = ports.buckets.quarantine
@@ -125,12 +128,12 @@ def erase_quarantined_portion(
         if vault is None or not found:
             return _completed_record(record, now)
         if not may_erase_now(ports, policy) or _is_erasure_pending(ports, found):
-            return resumable_command.postponed_record(record, now)
+            return postponed_record(record, now)
         return _erase_batches_of_rollback(ports, policy, vault, record, found, now)
     except Rejected as no:
         return _completed_record(record, now, left=str(no))
     except RollbackError:
-        return resumable_command.postponed_record(record, now)
+        return postponed_record(record, now)
 
 
 def _next_rollback(policy: Policy, record: CommandRecord, vault: Vault) -> str:
@@ -194,4 +197,4 @@ def _record_at_batch(
 
 def _completed_record(record: CommandRecord, now: datetime, left: str = "") -> CommandRecord:
     answer = {**record.answer, "left": left} if left else record.answer
-    return resumable_command.completed_record(replace(record, answer=answer), now, record.result)
+    return completed_record(replace(record, answer=answer), now, record.result)

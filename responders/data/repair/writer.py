@@ -21,7 +21,7 @@ from shared.domain.data.document import (
     RewriteResult,
     is_same_value,
 )
-from shared.domain.data.repair import quarantine, repair_plan
+from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import DocumentChange, JournalEntry
 from shared.domain.data.repair.repair_plan import (
     WRITTEN_OUTCOMES,
@@ -30,6 +30,7 @@ from shared.domain.data.repair.repair_plan import (
     RepairGoal,
     RepairPosition,
     SnapshotPair,
+    advance_position,
 )
 from shared.domain.data.ttl import TtlField, has_expired
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
@@ -93,7 +94,7 @@ class DocumentRewriter:
             ]
             landed = self._write_changes(step, goal.database, position.cursor, changes, selector.ledger)
             fated = [_update_fate(one, landed.get(one.path)) for one in batch.fated]
-            position = repair_plan.advance_position(position, batch.pairs, fated, is_last=batch.is_last)
+            position = advance_position(position, batch.pairs, fated, is_last=batch.is_last)
             yield position
 
     def _restore_entries(
@@ -105,7 +106,7 @@ class DocumentRewriter:
             entry = document.decode(JournalEntry)
             fated = self._restore_entry(step, goal, name, entry, ledger, expiries)
             pairs = [SnapshotPair(name, None, None)] * len(fated)
-            position = repair_plan.advance_position(position, pairs, fated, is_last=False)
+            position = advance_position(position, pairs, fated, is_last=False)
             position = replace(position, cursor=name)
             yield position
         yield replace(position, is_over=True)

@@ -20,8 +20,16 @@ from shared.core.store import Document, Put, Query, Update, Write
 from shared.domain import system_record as systems
 from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import CommandRecord, command_path, parse_time
-from shared.domain.data.isolation import write_fence as fences
-from shared.domain.data.isolation.write_fence import Fence, FenceStatus
+from shared.domain.data.isolation.write_fence import (
+    NOTICE_SEVERITIES,
+    Fence,
+    FenceStatus,
+    describe_fence,
+    fence_path,
+    notice_lines,
+    start_lowering,
+    transition_event,
+)
 from shared.domain.incidents.incident import PublicState, PublicStatusChange, public_history_path
 from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_notices, create_team_notices
@@ -47,7 +55,7 @@ def raise_fence(asked: CommandRequest) -> CommandEffect:
     rules = policy.fence
     if rules is None:
         raise Refused(f"{policy.system} declares no invariants that need a fence (fence)")
-    document = store.get(fences.fence_path(policy.system))
+    document = store.get(fence_path(policy.system))
     now = document.read_at
     fence = document.find(Fence)
     if fence is not None and not fence.is_over:
@@ -60,20 +68,20 @@ def raise_fence(asked: CommandRequest) -> CommandEffect:
     _require_no_active_shift(asked, switch.value)
     fence = Fence(policy.system, command.id, command.actor, command.reason, now, until)
     frozen = switch.build_write(freezes=(*switch.value.freezes, fence.window))
-    result = fences.describe_fence(rules, until)
+    result = describe_fence(rules, until)
     return CommandEffect(result, (document.build_write(fence), frozen), goes_on=True)
 
 
 def lift_fence(asked: CommandRequest) -> CommandEffect:
     """The fence falls now. Raises: Refused, where none is up."""
     command, policy = asked.command, asked.policy
-    document = asked.ports.store.get(fences.fence_path(policy.system))
+    document = asked.ports.store.get(fence_path(policy.system))
     fence = document.find(Fence)
     if fence is None or fence.is_over:
         raise Refused(f"{policy.system} has no fence")
     if fence.status is FenceStatus.FALLING:
         return CommandEffect(f"it is being lifted already: {fence.why}")
-    after = fences.start_lowering(fence, f"lifted by {command.actor}: {command.reason}", document.read_at)
+    after = start_lowering(fence, f"lifted by {command.actor}: {command.reason}", document.read_at)
     due = Update(command_path(fence.command), {"due_at": document.read_at})
     told = _build_transition_writes(asked.ports, policy, fence, after, document)
     return CommandEffect("the fence is being lifted", (*told, due))
@@ -92,7 +100,7 @@ def continue_fence(ports: Ports, tell: Policy, document: Document, record: Comma
     policy = tell if tell.system == record.system else None
     until = ports.clock.monotonic() + WORK_TIME_LIMIT_SECONDS
     while record.due_at is not None:
-        found = ports.store.get(fences.fence_path(record.system))
+        found = ports.store.get(fence_path(record.system))
         fence = found.decode(Fence)
         if fence.command != record.id or fence.is_over:
             _commit_fence(ports, record, document, None, found.read_at, ())
@@ -146,7 +154,7 @@ def _commit_fence(
 def _build_transition_writes(
     ports: Ports, policy: Policy, before: Fence, after: Fence, found: Document
 ) -> Iterator[Write]:
-    now, name = found.read_at, fences.transition_event(before, after, found.read_at)
+    now, name = found.read_at, transition_event(before, after, found.read_at)
     if name == "fence.stuck":
         after = replace(after, told_at=now)
     yield found.build_update(after)
@@ -159,13 +167,11 @@ def _build_transition_writes(
         return
     facts = {"why": after.why, "waiting": after.waiting, "left": after.left}
     yield system_event(after.system, f"{name}:{after.command}", name, now, "worker", **facts)
-    severity = fences.NOTICE_SEVERITIES[name]
+    severity = NOTICE_SEVERITIES[name]
     tell = create_team_notices if severity is Severity.CRITICAL else create_notices
     # What another system's people hear waits for nothing that those of its own do not.
     key = after.command if policy.system == after.system else f"{after.command}-{after.system}"
-    yield from notice_writes(
-        tell(policy, key, severity, name, "\n".join(fences.notice_lines(name, after)), now)
-    )
+    yield from notice_writes(tell(policy, key, severity, name, "\n".join(notice_lines(name, after)), now))
     yield from _build_status_page_writes(policy, after, name, now)
 
 

@@ -11,12 +11,11 @@ from responders.support import parallel_calls
 from shared.core.durations import describe_duration
 from shared.core.store import Document
 from shared.domain.deployments.deployment import counts_from_services
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident import Incident, IncidentStatus, incident_path
 from shared.domain.incidents.overlap import ordered_functions
 from shared.domain.policy.probes import Probe
 from shared.domain.policy.system_policy import Policy, service_of
-from shared.domain.signals import alert_conditions, probe_signals
+from shared.domain.signals import alert_conditions
 from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.alert_conditions import ConditionState
 from shared.domain.signals.health import (
@@ -26,7 +25,12 @@ from shared.domain.signals.health import (
     sum_requests,
     working_functions,
 )
-from shared.domain.signals.probe_signals import MIN_PASSES_TO_CLOSE, ProbeRecord
+from shared.domain.signals.probe_signals import (
+    MIN_PASSES_TO_CLOSE,
+    ProbeRecord,
+    probes_by_signal,
+    probes_path,
+)
 from shared.domain.system_record import System, system_path
 from shared.ports.groups import Ports
 
@@ -194,7 +198,7 @@ def _build_calls(
     asked = list(dict.fromkeys(name for name in known if name not in cancelled))
     return {
         **parallel_calls.build_health_calls(ports, ports.system(policy.system).metrics, probes, since, now),
-        "record": partial(ports.store.get, probe_signals.probes_path(policy.system)),
+        "record": partial(ports.store.get, probes_path(policy.system)),
         **parallel_calls.build_alert_state_calls(ports, policy.system, asked),
     }
 
@@ -210,7 +214,7 @@ def find_incident_functions(policy: Policy, incident: Incident, opened: Collecti
 def read_other_incidents(ports: Ports, incident: Incident) -> list[Incident]:
     """Return the other open incidents of the system."""
     system = ports.store.get(system_path(incident.system)).decode(System)
-    names = [incidents.incident_path(one) for one in system.open_incidents if one != incident.id]
+    names = [incident_path(one) for one in system.open_incidents if one != incident.id]
     return [ports.store.get(name).decode(Incident) for name in names]
 
 
@@ -234,5 +238,5 @@ def _find_passing_signals(policy: Policy, record: Document | None, since: dateti
         last = [one.passed for one in looks.get(probe.name, ()) if one.at >= since][-MIN_PASSES_TO_CLOSE:]
         return len(last) == MIN_PASSES_TO_CLOSE and all(last)
 
-    fed = probe_signals.probes_by_signal(policy)
+    fed = probes_by_signal(policy)
     return {signal for signal, probes in fed.items() if all(map(is_passing, probes))}

@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.rollback import completion
 from responders.rollback.case import Case, Transition
+from responders.rollback.completion import fail_rollback, find_unanswered_alerts, succeed_rollback
 from responders.rollback.data_half import find_data_half
 from responders.rollback.outcome_summary import effective_steps, shifted_steps, summarize_outcome
 from responders.rollback.pins import build_pin_writes
@@ -20,8 +20,12 @@ from shared.core import text
 from shared.core.durations import describe_duration
 from shared.core.errors import RollbackError
 from shared.core.store import Update, Write
-from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.deployment import DeploymentStatus, undone_deployments
+from shared.domain.deployments.deployment import (
+    TAKEN_BACK_REASON,
+    DeploymentStatus,
+    deployment_path,
+    undone_deployments,
+)
 from shared.domain.incidents.incident import IncidentStatus, failing_again_at, well_since
 from shared.domain.incidents.recovery_times import choose_time_names
 from shared.domain.policy.scenario_names import ScenarioName
@@ -50,7 +54,7 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     moved = [] if undone else find_moved_targets(case, steps.values(), kinds)
     if undone or moved:
         changed = f"{len(moved)} changed by somebody after their shift: {text.join_names(moved)}"
-        return completion.fail_rollback(case, summarize_outcome(steps.values()) if undone else changed, moved)
+        return fail_rollback(case, summarize_outcome(steps.values()) if undone else changed, moved)
     if case.rollback.way is Direction.REPAIR:
         return repair_verification.conclude_repair(case, steps.values())
     if case.rollback.way is Direction.UNDO:  # well or ill: it was asked for as it was
@@ -58,7 +62,7 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
             f"{one.name}: {one.note}" for one in steps.values() if one.kind in (restore.KIND, erase.KIND)
         ]
         undone_now = describe_steps(len(shifted_steps(steps.values())), documents)
-        return completion.succeed_rollback(case, f"undone: {undone_now} as before", IncidentStatus.ESCALATED)
+        return succeed_rollback(case, f"undone: {undone_now} as before", IncidentStatus.ESCALATED)
     if scope_extension.extend_scope(case, scope_extension.find_ongoing_rollout(case), steps.values()):
         return True
     if case.raise_severity(case.read_alerts()):
@@ -126,23 +130,21 @@ def verify_rollback(case: Case) -> bool:
         is_well = health.verdict is HealthVerdict.WELL and turn.status is IncidentStatus.WATCHING
         if is_well and documents is not None and documents.is_urgent:
             note = f"code is restored ({health.reason}); invalid or missing documents are not"
-            return completion.succeed_rollback(
-                case, note, IncidentStatus.INVESTIGATING, turn.writes, half=documents
-            )
-        find_further = partial(completion.find_unanswered_alerts, case, steps.values())
+            return succeed_rollback(case, note, IncidentStatus.INVESTIGATING, turn.writes, half=documents)
+        find_further = partial(find_unanswered_alerts, case, steps.values())
         if is_well and find_further(joined):
             note = f"what it changed works ({health.reason}); a further alert must be judged"
             verified = {"verified_at": now, "failing": ()}
             becomes = IncidentStatus.INVESTIGATING
-            return completion.succeed_rollback(case, note, becomes, turn.writes, observed=verified)
+            return succeed_rollback(case, note, becomes, turn.writes, observed=verified)
         case.commit_transition(
             replace(turn, holds_beside=lambda alerts: not find_further(alerts)) if is_well else turn
         )
     elif health.verdict is HealthVerdict.ILL and case.rollback.plan and case.rollback.plan.asks:
         note = f"the automatic part is restored, but checks fail: {health.reason}"
-        return completion.succeed_rollback(case, note, IncidentStatus.INVESTIGATING)
+        return succeed_rollback(case, note, IncidentStatus.INVESTIGATING)
     elif expired or (unrestored and settled):
-        return completion.fail_rollback(case, f"checks fail after the last shift: {health.reason}")
+        return fail_rollback(case, f"checks fail after the last shift: {health.reason}")
     elif case.commit_transition(_build_check_transition(case, health)):
         case.ports.clock.sleep(HEALTH_CHECK_INTERVAL_SECONDS)
     return True
@@ -255,9 +257,9 @@ def _build_bad_mark_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ..
         if one.at > target.at and any(is_step_for(step, change) for step in beside for change in one.changes)
     }
     bad = {"status": DeploymentStatus.BAD.value, "baked_at": None, "due_at": None, "expires_at": None}
-    why = f"{deployments.TAKEN_BACK_REASON}{case.rollback.id}"
+    why = f"{TAKEN_BACK_REASON}{case.rollback.id}"
     return tuple(
-        Update(deployments.deployment_path(system, one.id), {**bad, "reason": why})
+        Update(deployment_path(system, one.id), {**bad, "reason": why})
         for one in known
         if one.id in back and one.status is not DeploymentStatus.BAD
     )

@@ -25,8 +25,14 @@ from shared.core.codec import decode
 from shared.domain.decision.facts import ChangeSet, compare_traffic
 from shared.domain.decision.rebuild_selection import add_rebuilds, unrestorable_functions
 from shared.domain.decision.request_scope import requested_functions
-from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory, counts_from_services
+from shared.domain.deployments.deployment import (
+    Deployment,
+    DeploymentStatus,
+    Inventory,
+    counts_from_services,
+    deployment_path,
+    record_path,
+)
 from shared.domain.deployments.images import StoredImages, exclude_lost_images, repositories
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
@@ -295,7 +301,7 @@ def _compare_with_target(case: Case, target: str, planned: set[str]) -> _Rollout
     """
     ports, policy = case.ports, case.policy
     platform = ports.system(policy.system).platform
-    fields = ports.store.get(deployments.deployment_path(policy.system, target)).fields
+    fields = ports.store.get(deployment_path(policy.system, target)).fields
     if fields is None:
         return None
     case.extend_lease(CALL_TIMEOUT_SECONDS)
@@ -305,7 +311,7 @@ def _compare_with_target(case: Case, target: str, planned: set[str]) -> _Rollout
     seen = carry_over_copies(replace(before, functions=require_answer(answers["functions"])), before)
     change = compare_traffic(decode(Deployment, fields), inventory, (), policy)
     inventory = exclude_lost_images(inventory, _read_stored_images(case, change, inventory, planned))
-    kept = ports.store.get(deployments.record_path(policy.system, target)).fields
+    kept = ports.store.get(record_path(policy.system, target)).fields
     record = stocks.unpack_inventory(kept["live"]) if kept else None
     if record is not None and record.functions is not None:
         change = add_rebuilds(change, inventory, record.functions, seen)

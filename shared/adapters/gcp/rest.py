@@ -13,7 +13,13 @@ import requests
 from google.auth.exceptions import GoogleAuthError
 from msgspec import Struct
 
-from shared.adapters.gcp import errors
+from shared.adapters.gcp.errors import (
+    EFFECT_ERRORS,
+    READ_ERRORS,
+    READ_TIMEOUT_SECONDS,
+    StatusErrors,
+    error_for_status,
+)
 from shared.core.codec import FrozenStruct, from_json
 from shared.core.errors import RollbackError, Unavailable
 
@@ -37,7 +43,7 @@ _BY_CODE: dict[int, str] = {
 }
 """For an answer without Google's error form (google/rpc/code.proto); of any other code nothing is
 known."""
-_KNOWN = {*_BY_CODE.values(), *errors.READ_ERRORS, "ALREADY_EXISTS", "OUT_OF_RANGE"}
+_KNOWN = {*_BY_CODE.values(), *READ_ERRORS, "ALREADY_EXISTS", "OUT_OF_RANGE"}
 
 
 EFFECT_TIMEOUT_SECONDS = 10.0
@@ -104,7 +110,7 @@ class Rest:
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        meanings: errors.StatusErrors = errors.EFFECT_ERRORS,
+        meanings: StatusErrors = EFFECT_ERRORS,
     ) -> dict[str, Any]:
         """Return the answer to a call that changes something, sent once.
 
@@ -135,9 +141,9 @@ class Rest:
         query: Mapping[str, str] | None,
         headers: Mapping[str, str],
         body: Mapping[str, Any] | None = None,
-        meanings: errors.StatusErrors = errors.READ_ERRORS,
+        meanings: StatusErrors = READ_ERRORS,
     ) -> tuple[bytes, Mapping[str, str]]:
-        reads = meanings is errors.READ_ERRORS
+        reads = meanings is READ_ERRORS
         session = self._session if reads else self._once
         began = time.monotonic()
         try:
@@ -147,7 +153,7 @@ class Rest:
                 params=query,
                 json=body,
                 headers={"Host": self._host, **headers},
-                timeout=errors.READ_TIMEOUT_SECONDS if reads else _CONNECT_AND_READ_TIMEOUT,
+                timeout=READ_TIMEOUT_SECONDS if reads else _CONNECT_AND_READ_TIMEOUT,
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -158,7 +164,7 @@ class Rest:
             raise _refusal_error(response.status_code, content, meanings)
         return content, response.headers
 
-    def _read(self, content: bytes, kind: type[T], meanings: errors.StatusErrors = errors.READ_ERRORS) -> T:
+    def _read(self, content: bytes, kind: type[T], meanings: StatusErrors = READ_ERRORS) -> T:
         try:
             return from_json(content, kind)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -173,16 +179,14 @@ def _page_type(field: str, kind: Any) -> type[Struct]:
     return msgspec.defstruct("_Page", fields, rename=names, frozen=True)
 
 
-def _no_answer_error(meanings: errors.StatusErrors, said: str) -> RollbackError:
-    return errors.error_for_status("UNKNOWN", said, None, meanings)
+def _no_answer_error(meanings: StatusErrors, said: str) -> RollbackError:
+    return error_for_status("UNKNOWN", said, None, meanings)
 
 
-def _content(response: requests.Response, meanings: errors.StatusErrors, since: float) -> bytes:
+def _content(response: requests.Response, meanings: StatusErrors, since: float) -> bytes:
     """Return the whole body. Raises: as no answer, for one too long, or too late by `since`."""
     content = bytearray()
-    give_up_at = since + (
-        errors.READ_TIMEOUT_SECONDS if meanings is errors.READ_ERRORS else EFFECT_TIMEOUT_SECONDS
-    )
+    give_up_at = since + (READ_TIMEOUT_SECONDS if meanings is READ_ERRORS else EFFECT_TIMEOUT_SECONDS)
     for chunk in response.iter_content(_CHUNK_BYTES):
         content += chunk
         if len(content) > MAX_ANSWER_BYTES:
@@ -192,7 +196,7 @@ def _content(response: requests.Response, meanings: errors.StatusErrors, since: 
     return bytes(content)
 
 
-def _refusal_error(code: int, content: bytes, meanings: errors.StatusErrors) -> RollbackError:
+def _refusal_error(code: int, content: bytes, meanings: StatusErrors) -> RollbackError:
     """What a refusal means; without Google's error form its code alone counts."""
     try:
         error = from_json(content, _Refusal).error
@@ -201,7 +205,7 @@ def _refusal_error(code: int, content: bytes, meanings: errors.StatusErrors) -> 
     status = error.status if error.status in _KNOWN else _BY_CODE.get(code, "UNKNOWN")
     delays = [_parse_duration(detail.retry_delay) for detail in error.details if detail.retry_delay]
     message = f"{status}: {error.message or f'HTTP {code}'}"
-    return errors.error_for_status(status, message, delays[0] if delays else None, meanings)
+    return error_for_status(status, message, delays[0] if delays else None, meanings)
 
 
 def _parse_duration(written: str) -> timedelta | None:

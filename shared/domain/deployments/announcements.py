@@ -6,7 +6,6 @@ from msgspec.structs import replace
 
 from shared.core.errors import Refused
 from shared.core.text import join_names
-from shared.domain.deployments import rollout
 from shared.domain.deployments.change_attribution import AttributedChanges
 from shared.domain.deployments.deployment import (
     MARKED_STATUSES,
@@ -17,12 +16,20 @@ from shared.domain.deployments.deployment import (
     whole_minute_before,
 )
 from shared.domain.deployments.inventory.products import InventoryPart
+from shared.domain.deployments.rollout import (
+    DeploymentAnnouncement,
+    RolloutObservation,
+    merge_changes,
+    set_status,
+    settle_rollout,
+    update_rollout,
+)
 
 CI_CLOCK_SKEW_TOLERANCE = timedelta(seconds=5)
 """How far the clocks of CI and of Cloud Run may differ."""
 
 
-def update_deployments(situation: rollout.RolloutObservation) -> list[Deployment]:
+def update_deployments(situation: RolloutObservation) -> list[Deployment]:
     """Return the deployments that this look adds or changes. Raises: Refused."""
     if situation.said is not None:
         _refuse_unstable(situation, situation.said)
@@ -32,10 +39,10 @@ def update_deployments(situation: rollout.RolloutObservation) -> list[Deployment
         before = [replace(rolling, status=DeploymentStatus.LIVE, due_at=None, reason=reason)]
         known = tuple(one for one in situation.known if one.id != rolling.id)
         situation = replace(situation, known=(*known, *before))
-    current = rollout.update_rollout(situation)
+    current = update_rollout(situation)
     release = _find_unserved_release(current, situation) if current is not None else None
     if current is None:
-        current = rollout.settle_rollout(situation)
+        current = settle_rollout(situation)
     elif release is not None and release.status in MARKED_STATUSES:
         current = replace(current, git_hash=release.git_hash)
     elif release is not None:
@@ -53,7 +60,7 @@ def _is_replaced(rolling: Deployment, compared: AttributedChanges) -> bool:
     return bool((again if rolling.let_through else {*compared.let_through}) - {*compared.released})
 
 
-def _find_unserved_release(current: Deployment, situation: rollout.RolloutObservation) -> Deployment | None:
+def _find_unserved_release(current: Deployment, situation: RolloutObservation) -> Deployment | None:
     """Return the deployment that made the revisions that serve now for the first time."""
     served = {name: placed.revisions for name, placed in current.functions.items()}
     found = [
@@ -69,7 +76,7 @@ def _find_unserved_release(current: Deployment, situation: rollout.RolloutObserv
 
 
 def _join_release(
-    situation: rollout.RolloutObservation, current: Deployment, release: Deployment
+    situation: RolloutObservation, current: Deployment, release: Deployment
 ) -> list[Deployment]:
     """Return the release as it serves from now on, and the record that is named after it."""
     kept, other = (release, current) if release.announced_by else (current, release)
@@ -82,7 +89,7 @@ def _join_release(
         barrier=release.barrier,
         not_before=since.not_before,
         backup_at=since.backup_at,
-        changes=rollout.merge_changes(release.changes, current.changes),
+        changes=merge_changes(release.changes, current.changes),
     )
     if all(one.id != other.id for one in situation.known):
         return [served]
@@ -90,7 +97,7 @@ def _join_release(
 
 
 def _apply_announcement(
-    situation: rollout.RolloutObservation, said: rollout.DeploymentAnnouncement, current: Deployment | None
+    situation: RolloutObservation, said: DeploymentAnnouncement, current: Deployment | None
 ) -> list[Deployment]:
     """The deployments, once what was said of them is taken in; again: nothing more."""
     others = [current] if current else []
@@ -107,7 +114,7 @@ def _apply_announcement(
 
 
 def _rename_deployment(
-    situation: rollout.RolloutObservation, said: rollout.DeploymentAnnouncement, base: Deployment
+    situation: RolloutObservation, said: DeploymentAnnouncement, base: Deployment
 ) -> list[Deployment]:
     """The deployment that was found, under the name that it was announced by."""
     told = replace(
@@ -119,7 +126,7 @@ def _rename_deployment(
     )
     if said.stable:
         _refuse_unserved(base)
-        told = _mark_announced_stable(rollout.set_status(told, DeploymentStatus.STABLE, situation))
+        told = _mark_announced_stable(set_status(told, DeploymentStatus.STABLE, situation))
     was_kept = any(one.id == base.id for one in situation.known)
     if told.id == base.id or not was_kept:
         return [told]
@@ -127,7 +134,7 @@ def _rename_deployment(
 
 
 def _update_known_deployment(
-    situation: rollout.RolloutObservation, said: rollout.DeploymentAnnouncement, named: Deployment
+    situation: RolloutObservation, said: DeploymentAnnouncement, named: Deployment
 ) -> Deployment:
     """A deployment of which more is said. Raises: Refused."""
     told = replace(named, git_hash=named.git_hash or said.git_hash, barrier=named.barrier or said.barrier)
@@ -138,12 +145,10 @@ def _update_known_deployment(
     _refuse_unserved(named)
     if named.status is DeploymentStatus.BAD:
         raise Refused(f"{named.id} is marked as bad: mark-stable changes that")
-    return _mark_announced_stable(rollout.set_status(told, DeploymentStatus.STABLE, situation))
+    return _mark_announced_stable(set_status(told, DeploymentStatus.STABLE, situation))
 
 
-def _create_announced_deployment(
-    situation: rollout.RolloutObservation, said: rollout.DeploymentAnnouncement
-) -> Deployment:
+def _create_announced_deployment(situation: RolloutObservation, said: DeploymentAnnouncement) -> Deployment:
     """A deployment of which nothing is known but what is live, and that somebody tells of it."""
     ids = {one.id for one in situation.known}
     at = said.at
@@ -161,15 +166,15 @@ def _create_announced_deployment(
         backup_at=whole_minute_before(at),
     )
     if said.stable:
-        return _mark_announced_stable(rollout.set_status(deployment, DeploymentStatus.STABLE, situation))
-    return rollout.set_status(deployment, DeploymentStatus.LIVE, situation)
+        return _mark_announced_stable(set_status(deployment, DeploymentStatus.STABLE, situation))
+    return set_status(deployment, DeploymentStatus.LIVE, situation)
 
 
 def _mark_announced_stable(deployment: Deployment) -> Deployment:
     return replace(deployment, reason="announced as stable", untested=())
 
 
-def _newest_unannounced(situation: rollout.RolloutObservation) -> Deployment | None:
+def _newest_unannounced(situation: RolloutObservation) -> Deployment | None:
     """The newest deployment, if nobody has told of it and it is what is live."""
     newest = max([one for one in situation.known if not one.named], key=lambda one: one.at, default=None)
     if newest is None or newest.announced_by or newest.status is DeploymentStatus.BAD:
@@ -185,7 +190,7 @@ def _refuse_unserved(one: Deployment) -> None:
         raise Refused(f"{one.id} cannot be marked as stable: no request reaches its revisions ({names})")
 
 
-def _refuse_unstable(situation: rollout.RolloutObservation, said: rollout.DeploymentAnnouncement) -> None:
+def _refuse_unstable(situation: RolloutObservation, said: DeploymentAnnouncement) -> None:
     """Raises: Refused, when what is live cannot be what was called stable."""
     if not said.stable or any(one.announced_by == said.message for one in situation.known):
         return

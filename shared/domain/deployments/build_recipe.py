@@ -5,7 +5,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from shared.core.codec import FrozenStruct
-from shared.domain.deployments.inventory import inventory_parts
+from shared.domain.deployments.inventory.inventory_parts import (
+    Configuration,
+    FunctionState,
+    Generation,
+    SourceObject,
+    json_fingerprint,
+)
 
 REDEPLOY = "redeploy"
 """The kind of step that builds."""
@@ -15,7 +21,7 @@ EXPECTED_REBUILD_SECONDS = 90.0
 class BuiltFunction(FrozenStruct):
     """A function as the platform shows it now."""
 
-    state: inventory_parts.FunctionState
+    state: FunctionState
     """As it would be recorded, without its service's traffic."""
     service: str
     """Full name of its Cloud Run service; empty: it has none."""
@@ -30,26 +36,26 @@ class RunningDeployment(FrozenStruct):
     """A deployment of a function that has not ended."""
 
     operation: str
-    source: inventory_parts.SourceObject | None
+    source: SourceObject | None
     """What it was asked to build; None: it does not say so."""
 
 
 class Recipe(FrozenStruct):
     """All that a function is built from, without what its plain variables hold."""
 
-    source: inventory_parts.SourceObject
+    source: SourceObject
     """Our copy."""
     definition: dict[str, Any]
     """As recorded: `FunctionState.definition`."""
-    configuration: inventory_parts.Configuration
+    configuration: Configuration
     """As recorded; it tells where the values of the variables are kept."""
     build_variables_hash: str = ""
-    generation: inventory_parts.Generation = inventory_parts.Generation.SECOND
-    original: inventory_parts.SourceObject | None = None
+    generation: Generation = Generation.SECOND
+    original: SourceObject | None = None
     """What our copy is a copy of."""
 
 
-def derive_recipe(recorded: inventory_parts.FunctionState) -> Recipe | None:
+def derive_recipe(recorded: FunctionState) -> Recipe | None:
     """Return how to build a function as recorded; None: our source or values are missing."""
     plain = recorded.configuration.variables or recorded.build_variables
     if recorded.copy is None or (plain and recorded.configuration.values is None):
@@ -64,32 +70,32 @@ def derive_recipe(recorded: inventory_parts.FunctionState) -> Recipe | None:
     )
 
 
-def is_built_from(state: inventory_parts.FunctionState, wanted: Recipe) -> bool:
+def is_built_from(state: FunctionState, wanted: Recipe) -> bool:
     """Whether a function's newest deployment is of that source, with that configuration."""
     return state.source == wanted.source and _is_configured_as(state, wanted)
 
 
-def is_running_as_recorded(state: inventory_parts.FunctionState, wanted: Recipe) -> bool:
+def is_running_as_recorded(state: FunctionState, wanted: Recipe) -> bool:
     """The same, or of the very source that ours is a copy of."""
     return state.source in (wanted.source, wanted.original) and _is_configured_as(state, wanted)
 
 
-def _is_configured_as(state: inventory_parts.FunctionState, wanted: Recipe) -> bool:
+def _is_configured_as(state: FunctionState, wanted: Recipe) -> bool:
     return (_without_stored_copies(state.configuration), state.build_variables_hash) == (
         _without_stored_copies(wanted.configuration),
         wanted.build_variables_hash,
     )
 
 
-def deployment_marker(state: inventory_parts.FunctionState | None) -> str:
+def deployment_marker(state: FunctionState | None) -> str:
     """What tells one deployment of a function from another; of one that is not there, too."""
     if state is None:
         return "absent"
-    return inventory_parts.json_fingerprint(
+    return json_fingerprint(
         (state.source, _without_stored_copies(state.configuration), state.build_variables_hash)
     )
 
 
-def _without_stored_copies(configuration: inventory_parts.Configuration) -> inventory_parts.Configuration:
+def _without_stored_copies(configuration: Configuration) -> Configuration:
     """Without where we keep its values: what runs does not know of that."""
     return replace(configuration, values=None)

@@ -21,8 +21,15 @@ from shared.domain.deployments.images import (
     is_image_stored,
     repository,
 )
-from shared.domain.deployments.inventory import inventory_parts
-from shared.domain.deployments.inventory.inventory_parts import Grants
+from shared.domain.deployments.inventory.inventory_parts import (
+    AccountState,
+    FunctionState,
+    Generation,
+    Grants,
+    SecretVersion,
+    WholeInventory,
+    accounts_of,
+)
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.source_copies import rebuild_obstacles
 
@@ -49,12 +56,12 @@ class CheckedResources(FrozenStruct):
     """Whether a ruleset is there, by its short name."""
     roles: Grants | None = None
     """Of the accounts in the project, where some run nothing that is live."""
-    accounts: dict[str, inventory_parts.AccountState | None] = {}
+    accounts: dict[str, AccountState | None] = {}
     """What is known of those that functions run as, by address."""
     images: StoredImages = {}
     cleanup: Mapping[str, Cleanup | None] = {}
     """How each repository of `images` is cleaned up."""
-    runtimes: frozenset[tuple[inventory_parts.Generation, str]] | None = None
+    runtimes: frozenset[tuple[Generation, str]] | None = None
     """That are not decommissioned."""
     unkept: dict[str, str] = {}
     """Why something of a live function is not kept (`InventoryRecord.unkept`)."""
@@ -62,8 +69,8 @@ class CheckedResources(FrozenStruct):
 
 def check_restorability(
     deployment: Deployment,
-    record: inventory_parts.WholeInventory,
-    live: inventory_parts.WholeInventory,
+    record: WholeInventory,
+    live: WholeInventory,
     inventory: Inventory | None,
     now: datetime,
     beside: CheckedResources = CheckedResources(),  # noqa: B008 - frozen
@@ -119,7 +126,7 @@ def describe_missing(deployment: Deployment, functions: Collection[str]) -> list
     return [f"{one} ({seen_at})" for one in found]
 
 
-def find_rebuild_faults(record: inventory_parts.WholeInventory, unkept: Mapping[str, str]) -> tuple[str, ...]:
+def find_rebuild_faults(record: WholeInventory, unkept: Mapping[str, str]) -> tuple[str, ...]:
     """Why not each function could be built again; the first of many reasons, and how many more."""
     every = list(rebuild_obstacles((record.functions or {}).values(), unkept))
     return tuple(text.first_lines(every, MAX_STORED_REASONS))
@@ -140,7 +147,7 @@ def _find_revision_faults(deployment: Deployment, inventory: Inventory) -> Itera
 
 
 def _find_image_faults(
-    deployment: Deployment, record: inventory_parts.WholeInventory, beside: CheckedResources
+    deployment: Deployment, record: WholeInventory, beside: CheckedResources
 ) -> Iterator[str]:
     """The images that are gone of functions that cannot be built again either."""
     for one, revision, image in _placed_images(deployment, record):
@@ -149,8 +156,8 @@ def _find_image_faults(
 
 
 def _placed_images(
-    deployment: Deployment, record: inventory_parts.WholeInventory
-) -> Iterator[tuple[inventory_parts.FunctionState, str, str]]:
+    deployment: Deployment, record: WholeInventory
+) -> Iterator[tuple[FunctionState, str, str]]:
     """Each function with a revision that served in the deployment, and its image."""
     for name, one in (record.functions or {}).items():
         for revision in deployment.functions[name].revisions if name in deployment.functions else ():
@@ -159,7 +166,7 @@ def _placed_images(
 
 
 def _find_deletion_times(
-    deployment: Deployment, record: inventory_parts.WholeInventory, beside: CheckedResources
+    deployment: Deployment, record: WholeInventory, beside: CheckedResources
 ) -> Iterator[datetime]:
     """From when on clean-up policies may delete each of the images that are there."""
     packages = defaultdict[str, set[StoredImage]](set)
@@ -172,7 +179,7 @@ def _find_deletion_times(
             yield at
 
 
-def _find_runtime_faults(record: inventory_parts.WholeInventory, beside: CheckedResources) -> Iterator[str]:
+def _find_runtime_faults(record: WholeInventory, beside: CheckedResources) -> Iterator[str]:
     """The runtimes with which nothing is deployed any more, and what runs may be disabled."""
     if beside.runtimes is None:
         return
@@ -181,9 +188,7 @@ def _find_runtime_faults(record: inventory_parts.WholeInventory, beside: Checked
             yield f"{name}: runtime {one.runtime} is decommissioned"
 
 
-def find_functions_without_secrets(
-    record: inventory_parts.WholeInventory, live: inventory_parts.WholeInventory
-) -> Iterator[tuple[str, str]]:
+def find_functions_without_secrets(record: WholeInventory, live: WholeInventory) -> Iterator[tuple[str, str]]:
     """Yield functions whose bound secret version is gone or disabled; unread secrets pass."""
     if live.secrets is None or not record.secrets:
         return
@@ -196,19 +201,19 @@ def find_functions_without_secrets(
                     yield function.name, f"{function.name}: secret {bound} is {state}"
 
 
-def list_secret_versions(record: inventory_parts.WholeInventory) -> list[str]:
+def list_secret_versions(record: WholeInventory) -> list[str]:
     """Return the versions that functions used, `SECRET/NUMBER`; of `latest` the newest of then."""
     bound = {one for function in (record.functions or {}).values() for one in _bound_secrets(function)}
     return sorted({_resolve_version(one, record.secrets or {}) for one in bound})
 
 
-def _bound_secrets(function: inventory_parts.FunctionState) -> set[str]:
+def _bound_secrets(function: FunctionState) -> set[str]:
     """The secrets that its revisions, or its code where it has none, find at their start."""
     several = [one.configuration for one in function.revisions.values()] or [function.configuration]
     return {f"{use.secret}/{use.version}" for one in several for use in one.secrets}
 
 
-def _resolve_version(bound: str, versions: Mapping[str, inventory_parts.SecretVersion]) -> str:
+def _resolve_version(bound: str, versions: Mapping[str, SecretVersion]) -> str:
     """Return `SECRET/NUMBER`; `latest` is the newest version, whether it is enabled or not.
 
     https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/access
@@ -220,23 +225,21 @@ def _resolve_version(bound: str, versions: Mapping[str, inventory_parts.SecretVe
 
 
 def _find_account_faults(
-    record: inventory_parts.WholeInventory, live: inventory_parts.WholeInventory, beside: CheckedResources
+    record: WholeInventory, live: WholeInventory, beside: CheckedResources
 ) -> Iterator[str]:
     """The functions whose runtime account is disabled or deleted, or has no role."""
     held = _current_roles(record, live, beside)
     for name, function in (record.functions or {}).items():
-        for account in sorted(inventory_parts.accounts_of([function])):
+        for account in sorted(accounts_of([function])):
             state = beside.accounts.get(account)
-            if state not in (inventory_parts.AccountState.ENABLED, None):
+            if state not in (AccountState.ENABLED, None):
                 yield f"{name}: account {account} is {state.lower()}"
-            if account in held and not held[account] and state is not inventory_parts.AccountState.GONE:
-                has = "has" if state is inventory_parts.AccountState.ENABLED else "is gone, or has"
+            if account in held and not held[account] and state is not AccountState.GONE:
+                has = "has" if state is AccountState.ENABLED else "is gone, or has"
                 yield f"{name}: account {account} {has} no role any more"
 
 
-def _current_roles(
-    record: inventory_parts.WholeInventory, live: inventory_parts.WholeInventory, beside: CheckedResources
-) -> Grants:
+def _current_roles(record: WholeInventory, live: WholeInventory, beside: CheckedResources) -> Grants:
     """What each account that had roles in the project has now; left out: it is not known."""
     if live.accounts is None:
         return {}
@@ -246,7 +249,7 @@ def _current_roles(
 
 
 def _find_resource_faults(
-    record: inventory_parts.WholeInventory, live: inventory_parts.WholeInventory, beside: CheckedResources
+    record: WholeInventory, live: WholeInventory, beside: CheckedResources
 ) -> Iterator[str]:
     """The indexes, versions of sites and rulesets that are gone."""
     for definition in record.indexes or {}:

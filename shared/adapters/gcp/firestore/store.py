@@ -9,7 +9,14 @@ from typing import Any
 
 from google.cloud.firestore_v1 import types
 
-from shared.adapters.gcp import errors
+from shared.adapters.gcp.errors import (
+    COMMIT_ERRORS,
+    READ_ERRORS,
+    READ_TIMEOUT_SECONDS,
+    Contended,
+    call_once,
+    translate_errors,
+)
 from shared.adapters.gcp.firestore.queries import run_query_request
 from shared.adapters.gcp.firestore.values import format_field_path, read_fields, read_time, write_fields
 from shared.core.errors import RollbackError, Throttled
@@ -56,7 +63,7 @@ class FirestoreStore:
         request = _BatchGetRequest(
             database=self._database, documents=[self._name(path)], transaction=transaction or None
         )
-        with errors.translate_errors(errors.READ_ERRORS):
+        with translate_errors(READ_ERRORS):
             answers = self._client.batch_get_documents(request, **self._call_options())
             (answer,) = map(_BatchGetResponse, answers)
         if answer.HasField("found"):
@@ -66,7 +73,7 @@ class FirestoreStore:
     def query(self, query: Query, transaction: bytes = b"") -> list[Document]:
         """What matches. A combination of fields needs its composite index, or is Rejected."""
         request = run_query_request(self._root, query, transaction)
-        with errors.translate_errors(errors.READ_ERRORS):
+        with translate_errors(READ_ERRORS):
             answers = list(map(_RunQueryResponse, self._client.run_query(request, **self._call_options())))
         return [
             self._document(answer.document, answer.read_time)
@@ -81,9 +88,7 @@ class FirestoreStore:
             writes=[self._message(write) for write in writes],
             transaction=transaction or None,
         )
-        answer = errors.call_once(
-            self._client.commit, request, errors=errors.COMMIT_ERRORS, metadata=self._metadata
-        )
+        answer = call_once(self._client.commit, request, errors=COMMIT_ERRORS, metadata=self._metadata)
         return max(read_time(one.update_time) for one in types.CommitResponse.pb(answer).write_results)
 
     def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
@@ -100,7 +105,7 @@ class FirestoreStore:
             try:
                 transaction = self._begin(transaction)
                 return self._run(work, transaction)
-            except errors.Contended:
+            except Contended:
                 continue
         raise Throttled(f"contention did not end in {MAX_TRANSACTION_ATTEMPTS} attempts")
 
@@ -119,7 +124,7 @@ class FirestoreStore:
         """A new transaction; one that goes on for an earlier run keeps that one's age."""
         request = _BeginRequest(database=self._database)
         request.options.read_write.retry_transaction = previous
-        begun = errors.call_once(self._client.begin_transaction, request, metadata=self._metadata)
+        begun = call_once(self._client.begin_transaction, request, metadata=self._metadata)
         return bytes(begun.transaction)
 
     def _rollback(self, transaction: bytes) -> None:
@@ -127,7 +132,7 @@ class FirestoreStore:
         request = _RollbackRequest(database=self._database, transaction=transaction)
         # The outcome is known already; what cannot be let go of ends by itself after 60 s idle.
         with suppress(RollbackError):
-            errors.call_once(self._client.rollback, request, metadata=self._metadata)
+            call_once(self._client.rollback, request, metadata=self._metadata)
 
     def _message(self, write: Write) -> Any:
         message = _WriteMessage()
@@ -155,7 +160,7 @@ class FirestoreStore:
         )
 
     def _call_options(self) -> dict[str, Any]:
-        return {"retry": None, "timeout": errors.READ_TIMEOUT_SECONDS, "metadata": self._metadata}
+        return {"retry": None, "timeout": READ_TIMEOUT_SECONDS, "metadata": self._metadata}
 
 
 @dataclass

@@ -8,7 +8,16 @@ from google.cloud import functions_v2
 from google.protobuf.json_format import MessageToDict
 
 from shared.core.text import last_segment
-from shared.domain.deployments.inventory import inventory_parts
+from shared.domain.deployments.inventory.inventory_parts import (
+    Configuration,
+    FunctionState,
+    Generation,
+    RevisionState,
+    SecretUse,
+    SourceObject,
+    build_configuration,
+    values_hash,
+)
 from shared.domain.deployments.inventory.traffic import Scaling, Service
 from shared.domain.deployments.source_copies import VariableValues
 
@@ -29,21 +38,17 @@ google-cloud-functions 1.25.0), is traffic, or is kept elsewhere; by the message
 
 def function_states(
     functions: Iterable[Any], services: Mapping[str, Service], revisions: Iterable[Any]
-) -> dict[str, inventory_parts.FunctionState]:
+) -> dict[str, FunctionState]:
     """Every function by its short name; of its revisions those that can be reached."""
     known = {message.name: message for message in revisions}
     return {state.name: state for state in (_function(message, services, known) for message in functions)}
 
 
-def _function(
-    message: Any, services: Mapping[str, Service], revisions: Mapping[str, Any]
-) -> inventory_parts.FunctionState:
+def _function(message: Any, services: Mapping[str, Service], revisions: Mapping[str, Any]) -> FunctionState:
     service = services.get(message.service_config.service)
-    return inventory_parts.FunctionState(
+    return FunctionState(
         name=last_segment(message.name),
-        generation=inventory_parts.Generation.FIRST
-        if message.environment == _FIRST_GENERATION
-        else inventory_parts.Generation.SECOND,
+        generation=Generation.FIRST if message.environment == _FIRST_GENERATION else Generation.SECOND,
         runtime=message.build_config.runtime,
         entry_point=message.build_config.entry_point,
         source=_source(message.build_config),
@@ -56,7 +61,7 @@ def _function(
         revisions=dict(_reachable_revisions(service, revisions)) if service else {},
         definition=_definition(message),
         build_variables=tuple(sorted(message.build_config.environment_variables)),
-        build_variables_hash=inventory_parts.values_hash(message.build_config.environment_variables),
+        build_variables_hash=values_hash(message.build_config.environment_variables),
     )
 
 
@@ -82,14 +87,14 @@ def _definition(message: Any) -> dict[str, Any]:
 
 def _reachable_revisions(
     service: Service, revisions: Mapping[str, Any]
-) -> Iterator[tuple[str, inventory_parts.RevisionState]]:
+) -> Iterator[tuple[str, RevisionState]]:
     """The revisions that the traffic list names; one that is gone is not among them."""
     for name in sorted({entry.revision or service.latest_ready for entry in service.traffic}):
         message = revisions.get(f"{service.name}/revisions/{name}")
         if message is not None:
             yield (
                 name,
-                inventory_parts.RevisionState(
+                RevisionState(
                     created_at=message.create_time.ToDatetime(tzinfo=UTC),
                     image=message.containers[0].image if message.containers else "",
                     configuration=_revision_configuration(message),
@@ -97,16 +102,16 @@ def _reachable_revisions(
             )
 
 
-def _source(build: Any) -> inventory_parts.SourceObject | None:
+def _source(build: Any) -> SourceObject | None:
     """What was built: the resolved object has a generation, the one asked for perhaps not."""
     for place in (build.source_provenance.resolved_storage_source, build.source.storage_source):
         if place.bucket:
-            return inventory_parts.SourceObject(place.bucket, place.object_, place.generation)
+            return SourceObject(place.bucket, place.object_, place.generation)
     return None
 
 
-def _function_configuration(config: Any) -> inventory_parts.Configuration:
-    return inventory_parts.build_configuration(
+def _function_configuration(config: Any) -> Configuration:
+    return build_configuration(
         config.environment_variables,
         _function_secret_uses(config),
         account=config.service_account_email,
@@ -116,19 +121,19 @@ def _function_configuration(config: Any) -> inventory_parts.Configuration:
     )
 
 
-def _function_secret_uses(config: Any) -> Iterator[inventory_parts.SecretUse]:
+def _function_secret_uses(config: Any) -> Iterator[SecretUse]:
     for variable in config.secret_environment_variables:
-        yield inventory_parts.SecretUse(variable.key, last_segment(variable.secret), variable.version)
+        yield SecretUse(variable.key, last_segment(variable.secret), variable.version)
     for volume in config.secret_volumes:
         for version in volume.versions:
             place = f"{volume.mount_path}/{version.path.lstrip('/')}"
-            yield inventory_parts.SecretUse(place, last_segment(volume.secret), version.version)
+            yield SecretUse(place, last_segment(volume.secret), version.version)
 
 
-def _revision_configuration(message: Any) -> inventory_parts.Configuration:
+def _revision_configuration(message: Any) -> Configuration:
     """Over all containers; side cars have variables too."""
     variables = [one for container in message.containers for one in container.env]
-    return inventory_parts.build_configuration(
+    return build_configuration(
         {one.name: one.value for one in variables if not one.HasField("value_source")},
         _revision_secret_uses(message, variables),
         account=message.service_account,
@@ -138,15 +143,15 @@ def _revision_configuration(message: Any) -> inventory_parts.Configuration:
     )
 
 
-def _revision_secret_uses(message: Any, variables: Iterable[Any]) -> Iterator[inventory_parts.SecretUse]:
+def _revision_secret_uses(message: Any, variables: Iterable[Any]) -> Iterator[SecretUse]:
     for variable in variables:
         if variable.HasField("value_source"):
             reference = variable.value_source.secret_key_ref
-            yield inventory_parts.SecretUse(variable.name, last_segment(reference.secret), reference.version)
+            yield SecretUse(variable.name, last_segment(reference.secret), reference.version)
     paths = {
         mount.name: mount.mount_path for container in message.containers for mount in container.volume_mounts
     }
     for volume in message.volumes:
         for item in volume.secret.items:
             place = f"{paths.get(volume.name, volume.name)}/{item.path}"
-            yield inventory_parts.SecretUse(place, last_segment(volume.secret.secret), item.version)
+            yield SecretUse(place, last_segment(volume.secret.secret), item.version)

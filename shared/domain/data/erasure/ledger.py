@@ -9,7 +9,14 @@ from msgspec.structs import replace
 
 from shared.core.codec import FrozenStruct, StoredDocument, documents_of, system_documents_of
 from shared.core.text import last_segment
-from shared.domain.data import document as documents
+from shared.domain.data.document import (
+    DocumentSnapshot,
+    Reference,
+    collection_of,
+    documents_above,
+    is_document_id,
+    is_in_scope,
+)
 from shared.domain.data.integrity.validator import field_values
 from shared.domain.policy.data_rules import ErasureRules, Place
 
@@ -62,13 +69,13 @@ def hash_person(salt: str, person: str) -> str:
     return hmac.new(salt.encode(), person.encode(), hashlib.sha256).hexdigest()
 
 
-def person_ids(place: Place, version: documents.DocumentSnapshot) -> Iterator[str]:
+def person_ids(place: Place, version: DocumentSnapshot) -> Iterator[str]:
     """The ids of whom a document may belong to."""
     if not place.field:
         yield last_segment(version.path)
         return
     for value in field_values(version.fields, place.field):
-        if isinstance(value, documents.Reference):
+        if isinstance(value, Reference):
             yield last_segment(value.path)
         elif isinstance(value, str):
             yield last_segment(value)
@@ -86,16 +93,16 @@ def add_removed_documents(progress: ErasureProgress, paths: Iterable[str]) -> Er
     """The progress with these documents taken out."""
     counts = dict(progress.removed)
     for one in paths:
-        collection = last_segment(documents.collection_of(one))
+        collection = last_segment(collection_of(one))
         counts[collection] = counts.get(collection, 0) + 1
     return replace(progress, removed=counts)
 
 
-def declared_erasure(rules: ErasureRules, version: documents.DocumentSnapshot) -> tuple[str, datetime] | None:
+def declared_erasure(rules: ErasureRules, version: DocumentSnapshot) -> tuple[str, datetime] | None:
     """Return the person that a document declares erased, and since when; None: nobody."""
     [person, *_] = [*field_values(version.fields, rules.person), None]
     [erased_at, *_] = [*field_values(version.fields, rules.erased_at), None]
-    if isinstance(person, documents.Reference):
+    if isinstance(person, Reference):
         person = last_segment(person.path)
     if not isinstance(person, str) or not person or not isinstance(erased_at, datetime):
         return None
@@ -107,32 +114,28 @@ def owners_by_name(rules: ErasureRules, path: str) -> set[str]:
     return {
         last_segment(one)
         for place in rules.documents
-        for one in (*documents.documents_above(path), path)
-        if not place.field and documents.is_in_scope(place.scope, one)
+        for one in (*documents_above(path), path)
+        if not place.field and is_in_scope(place.scope, one)
     }
 
 
 def has_owner_field(rules: ErasureRules, path: str) -> bool:
     """Whether a field of the document says whose it is."""
-    return any(place.field and documents.is_in_scope(place.scope, path) for place in rules.documents)
+    return any(place.field and is_in_scope(place.scope, path) for place in rules.documents)
 
 
 def owning_ancestors(rules: ErasureRules, path: str) -> list[str]:
     """The documents that it stands below whose fields say whose they are, and whose it is so."""
-    return [one for one in documents.documents_above(path) if has_owner_field(rules, one)]
+    return [one for one in documents_above(path) if has_owner_field(rules, one)]
 
 
 def owner_fields(rules: ErasureRules, collection: str) -> list[str]:
     """The fields of a collection's documents that say whose they are."""
-    return [
-        one.field
-        for one in rules.documents
-        if one.field and documents.is_in_scope(one.scope, f"{collection}/-")
-    ]
+    return [one.field for one in rules.documents if one.field and is_in_scope(one.scope, f"{collection}/-")]
 
 
-def owners_by_field(rules: ErasureRules, version: documents.DocumentSnapshot) -> Iterator[str]:
+def owners_by_field(rules: ErasureRules, version: DocumentSnapshot) -> Iterator[str]:
     """Whom its fields name; what can be nobody's id, since the document is damaged, is left out."""
     for place in rules.documents:
-        if place.field and documents.is_in_scope(place.scope, version.path):
-            yield from (one for one in person_ids(place, version) if documents.is_document_id(one))
+        if place.field and is_in_scope(place.scope, version.path):
+            yield from (one for one in person_ids(place, version) if is_document_id(one))

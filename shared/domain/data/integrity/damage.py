@@ -10,7 +10,12 @@ from msgspec.structs import replace
 
 from shared.core.codec import FrozenStruct, StoredDocument, documents_of
 from shared.core.durations import ceil_to_minute, format_duration
-from shared.domain.data.integrity import scan
+from shared.domain.data.integrity.scan import (
+    MAX_SAMPLES_PER_COLLECTION,
+    CollectionTally,
+    FaultSample,
+    ScanRun,
+)
 from shared.domain.data.integrity.validator import IntegrityCheck
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory.products import InventoryPart
@@ -52,7 +57,7 @@ class DamageFinding(FrozenStruct):
     """How that is known."""
     reason: str
     collections: tuple[str, ...]
-    samples: tuple[scan.FaultSample, ...]
+    samples: tuple[FaultSample, ...]
     suspects: tuple[str, ...]
     """What was deployed or changed before it began, the newest first."""
     closed_at: datetime | None = None
@@ -80,8 +85,8 @@ class IntegrityRecord(StoredDocument):
     """What is kept of the integrity of one system's data."""
 
     system: str
-    run: scan.ScanRun | None = None
-    last: scan.ScanRun | None = None
+    run: ScanRun | None = None
+    last: ScanRun | None = None
     """The newest that was carried to its end."""
     asked: str = ""
     """Who wants a run before its time, and why; empty: nobody."""
@@ -110,7 +115,7 @@ class IntegrityRecord(StoredDocument):
         return None if any(one.faulty for one in last.tallies.values()) else last.at
 
 
-def fault_counts(run: scan.ScanRun, signal: str) -> dict[str, int]:
+def fault_counts(run: ScanRun, signal: str) -> dict[str, int]:
     """How many faults of a signal's kind there are, by collection; one without any is left out."""
     found: dict[str, int] = {}
     for name, tally in run.tallies.items():
@@ -123,13 +128,13 @@ def fault_counts(run: scan.ScanRun, signal: str) -> dict[str, int]:
     return found
 
 
-def samples(run: scan.ScanRun, signal: str) -> tuple[scan.FaultSample, ...]:
+def samples(run: ScanRun, signal: str) -> tuple[FaultSample, ...]:
     """Some faults of that kind, those of the documents written first."""
     found = [one for tally in run.tallies.values() for one in tally.samples if SIGNAL_OF[one.check] == signal]
-    return tuple(sorted(found, key=lambda one: one.updated_at)[: scan.MAX_SAMPLES_PER_COLLECTION])
+    return tuple(sorted(found, key=lambda one: one.updated_at)[:MAX_SAMPLES_PER_COLLECTION])
 
 
-def record_completed_run(record: IntegrityRecord, run: scan.ScanRun, policy: Policy) -> IntegrityRecord:
+def record_completed_run(record: IntegrityRecord, run: ScanRun, policy: Policy) -> IntegrityRecord:
     """The record once a run was carried to its end, with how many documents there were."""
     span = policy.integrity.drop_within
     counted = tuple(one for one in record.counted if one.at >= run.at - span)
@@ -151,24 +156,24 @@ def due_scan_reason(record: IntegrityRecord, policy: Policy, now: datetime) -> s
     return ""
 
 
-def is_conclusive(run: scan.ScanRun) -> bool:
+def is_conclusive(run: ScanRun) -> bool:
     """Whether everything that was looked at could be judged."""
     return not any(one.unknown for one in run.tallies.values())
 
 
-def is_above_threshold(run: scan.ScanRun, signal: str, policy: Policy) -> bool:
+def is_above_threshold(run: ScanRun, signal: str, policy: Policy) -> bool:
     """Whether there are as many faults of that kind as the policy's threshold says."""
     return sum(fault_counts(run, signal).values()) >= (policy.signals[signal].threshold or 1)
 
 
-def describe_damage(run: scan.ScanRun, signal: str) -> str:
+def describe_damage(run: ScanRun, signal: str) -> str:
     """What is wrong, by collection, in a line; without anything that stands in a document."""
     parts = []
     for name in sorted(fault_counts(run, signal)):
         if signal == LOSS_SIGNAL and name in run.dropped:
             left, before = run.counts[name], run.dropped[name].count
             parts.append(f"{name}: {left} of {before} documents are left")
-        tally = run.tallies.get(name, scan.CollectionTally())
+        tally = run.tallies.get(name, CollectionTally())
         kinds = [one for one in tally.checks if SIGNAL_OF[one] == signal]
         if kinds:
             most = max(tally.checks[one] for one in kinds)
@@ -246,7 +251,7 @@ class WriterStatus(FrozenStruct):
 
 
 def evaluate_writer(
-    run: scan.ScanRun | None, before: scan.ScanRun | None, policy: Policy, now: datetime
+    run: ScanRun | None, before: ScanRun | None, policy: Policy, now: datetime
 ) -> WriterStatus:
     """Whether no new invalid document appeared for as long as the policy asks, by a fresh look.
 
@@ -273,12 +278,12 @@ def evaluate_writer(
     )
 
 
-def comparison_run(before: scan.ScanRun | None, run: scan.ScanRun) -> scan.ScanRun:
+def comparison_run(before: ScanRun | None, run: ScanRun) -> ScanRun:
     """Return the scan to compare with: the first, or the newest with more missing documents."""
     return run if before is None or _count_missing(run) > _count_missing(before) else before
 
 
-def _count_missing(run: scan.ScanRun) -> int:
+def _count_missing(run: ScanRun) -> int:
     """The faults that may come about although nobody writes the document that has them."""
     counts = (one.checks for one in run.tallies.values())
     named = sum(it.get(IntegrityCheck.REFERENCE, 0) + it.get(IntegrityCheck.MEDIA, 0) for it in counts)

@@ -22,7 +22,13 @@ from shared.core.durations import floor_to_minute
 from shared.domain.data.document import DocumentSnapshot, collection_of, is_same_value, path_sort_key
 from shared.domain.data.events.document_triggers import DocumentEvent
 from shared.domain.data.integrity.validator import is_match
-from shared.domain.policy import data_rules
+from shared.domain.policy.data_rules import (
+    Collection,
+    Comparison,
+    FaultyQuery,
+    Term,
+    declared_collection_name,
+)
 from shared.domain.policy.document_scope import Scope
 
 KIND = "repair"
@@ -246,25 +252,25 @@ def _is_document(select: DocumentSelection) -> bool:
     return len(above) % 2 == 1 and all(above) and bool(name or select.by is SelectionKind.PREFIX)
 
 
-def parse_query(text: str) -> data_rules.FaultyQuery:
+def parse_query(text: str) -> FaultyQuery:
     """The query behind `COLLECTION FIELD OP VALUE`, its value as JSON. Raises: ValueError."""
     found = _QUERY.fullmatch(text.strip())
     if found is None:
         raise ValueError(f'select: {text!r} is no query such as: orders status == "paid"')
     _, field, op, value = found.groups()
-    if (op in (data_rules.Comparison.PRESENT, data_rules.Comparison.ABSENT)) == (value is not None):
+    if (op in (Comparison.PRESENT, Comparison.ABSENT)) == (value is not None):
         raise ValueError(f"select: {op} {'takes no' if value is not None else 'needs a'} value")
     try:
         known = from_json(value) if value is not None else None
     except msgspec.DecodeError as unlike:
         raise ValueError(f"select: {value} is no JSON: {unlike}") from unlike
-    if op == data_rules.Comparison.ONE_OF and not isinstance(known, list):
+    if op == Comparison.ONE_OF and not isinstance(known, list):
         raise ValueError("select: in needs a list")
-    return data_rules.FaultyQuery(text, (data_rules.Term(field, data_rules.Comparison(op), known),))
+    return FaultyQuery(text, (Term(field, Comparison(op), known),))
 
 
 def selected_scopes(
-    select: DocumentSelection, declared: Mapping[str, data_rules.Collection], roots: Iterable[str]
+    select: DocumentSelection, declared: Mapping[str, Collection], roots: Iterable[str]
 ) -> list[Scope]:
     """Return what is gone through; of all `roots`, documents outside declared scopes come last."""
     known = [Scope(name, one.everywhere) for name, one in declared.items()]
@@ -276,11 +282,11 @@ def selected_scopes(
     return [found or Scope(select.collection)]
 
 
-def is_in_declared_scope(scope: Scope, declared: Mapping[str, data_rules.Collection], path: str) -> bool:
+def is_in_declared_scope(scope: Scope, declared: Mapping[str, Collection], path: str) -> bool:
     """Whether a document that was found there is gone through as one of it, and of no other."""
     collection = collection_of(path)
     return scope != WHOLE_DATABASE or (
-        "/" in collection and not data_rules.declared_collection_name(declared, collection)
+        "/" in collection and not declared_collection_name(declared, collection)
     )
 
 

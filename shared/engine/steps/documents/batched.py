@@ -8,7 +8,12 @@ from shared.core.errors import RollbackError
 from shared.core.runtime import Clock
 from shared.core.text import count_noun
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
-from shared.domain.data.repair import repair_plan
+from shared.domain.data.repair.repair_plan import (
+    RepairPosition,
+    decode_position,
+    describe_outcomes,
+    encode_position,
+)
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import StepContext, StepKind, StepObservation, StepVerdict
 
@@ -18,7 +23,7 @@ MAX_PORTION_LANDING_SECONDS = MAX_PORTION_SECONDS + REWRITE_TIMEOUT_SECONDS
 
 Goal = TypeVar("Goal")
 T = TypeVar("T")
-Portion = Callable[[Step, Goal, repair_plan.RepairPosition], repair_plan.RepairPosition]
+Portion = Callable[[Step, Goal, RepairPosition], RepairPosition]
 """Carries a step a portion further, and makes nothing again that could land after its deadline.
 
 Raises: Unavailable, Rejected.
@@ -42,8 +47,8 @@ class BatchedStep(StepKind, Generic[Goal]):
 
     def set(self, step: Step) -> str:
         """One portion behind the position that was saved with the intent; where that leads."""
-        goal, position = decode(self.goal, step.goal), repair_plan.decode_position(step.seen)
-        return repair_plan.encode_position(self._portion(step, goal, position))
+        goal, position = decode(self.goal, step.goal), decode_position(step.seen)
+        return encode_position(self._portion(step, goal, position))
 
 
 def consume_until(clock: Clock, until: float, before: T, further: Iterable[T]) -> T:
@@ -62,10 +67,10 @@ def consume_until(clock: Clock, until: float, before: T, further: Iterable[T]) -
 
 def observe_progress(step: Step) -> StepObservation:
     """Where a step stands, by the position that it has come to."""
-    position = repair_plan.decode_position(step.operation or step.seen)
-    note = f"{count_noun(position.seen, 'document')}: {repair_plan.describe_outcomes(position.fates)}"
+    position = decode_position(step.operation or step.seen)
+    note = f"{count_noun(position.seen, 'document')}: {describe_outcomes(position.fates)}"
     if position.is_over:
         return StepObservation(StepVerdict.AT_GOAL, note=note)
-    token = repair_plan.encode_position(position)
+    token = encode_position(position)
     further = bool(step.operation) and token != step.seen
     return StepObservation(StepVerdict.AT_ORIGIN, token, note if position.seen else "", is_further=further)

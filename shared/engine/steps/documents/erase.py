@@ -5,14 +5,20 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from shared.core.text import count_noun
-from shared.domain.data.repair import repair_plan as repair
+from shared.domain.data.repair.repair_plan import (
+    DocumentOutcome,
+    RepairPosition,
+    decode_position,
+    describe_outcomes,
+    encode_position,
+)
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import StepContext, StepKind, StepObservation
 from shared.engine.steps.documents.batched import observe_progress
 
 KIND = "take_out"
 
-Portion = Callable[[repair.RepairPosition], repair.RepairPosition]
+Portion = Callable[[RepairPosition], RepairPosition]
 """Goes a portion further through what was written. Raises: Unavailable, Rejected."""
 
 
@@ -27,19 +33,17 @@ class EraseStep(StepKind):
     def look(self, step: Step) -> StepObservation:
         """At the goal behind the last batch; the note proves it, and names nobody."""
         return replace(
-            observe_progress(step),
-            note=describe_erased_counts(repair.decode_position(step.operation or step.seen)),
+            observe_progress(step), note=describe_erased_counts(decode_position(step.operation or step.seen))
         )
 
     def set(self, step: Step) -> str:
         """One portion behind the position that was saved with the intent; where that leads."""
-        return repair.encode_position(self._portion(repair.decode_position(step.seen)))
+        return encode_position(self._portion(decode_position(step.seen)))
 
 
-def describe_erased_counts(position: repair.RepairPosition) -> str:
+def describe_erased_counts(position: RepairPosition) -> str:
     """What was gone through and taken out until there, counted."""
     counted = {
-        one: position.fates.get(one, 0)
-        for one in (repair.DocumentOutcome.TAKEN_OUT, repair.DocumentOutcome.FORGOTTEN)
+        one: position.fates.get(one, 0) for one in (DocumentOutcome.TAKEN_OUT, DocumentOutcome.FORGOTTEN)
     }
-    return f"{count_noun(position.seen, 'document')} checked again: {repair.describe_outcomes(counted)}"
+    return f"{count_noun(position.seen, 'document')} checked again: {describe_outcomes(counted)}"

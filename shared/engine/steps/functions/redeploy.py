@@ -1,11 +1,18 @@
 """A function built again from our copy of its recorded source, with its recorded configuration."""
 
 from shared.core.codec import FrozenStruct, decode
-from shared.domain.deployments import build_recipe
+from shared.domain.deployments.build_recipe import (
+    EXPECTED_REBUILD_SECONDS,
+    REDEPLOY,
+    BuiltFunction,
+    Recipe,
+    deployment_marker,
+    is_built_from,
+)
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import DrillCheck, FunctionStep, StepObservation, StepVerdict
 
-KIND = build_recipe.REDEPLOY
+KIND = REDEPLOY
 WRITES_PER_REDEPLOY = 2
 """A deployment costs about two of the writes to Cloud Run."""
 FAILED_SUFFIX = " failed"
@@ -16,7 +23,7 @@ class RedeployGoal(FrozenStruct):
     """What a function is to run, as of a deployment that was stable."""
 
     function: str
-    recipe: build_recipe.Recipe
+    recipe: Recipe
 
 
 class RedeployOrigin(FrozenStruct):
@@ -31,7 +38,7 @@ class RedeployOrigin(FrozenStruct):
 class ReplacedDeployment(FrozenStruct):
     """What is kept of the deployment that the plan found, should a person want it back."""
 
-    recipe: build_recipe.Recipe | None = None
+    recipe: Recipe | None = None
     """What it is built from again; None: too little is kept, or it was not there."""
     lacking: str = ""
 
@@ -43,7 +50,7 @@ class RedeployStep(FunctionStep):
     """
 
     drill = DrillCheck.LOOK
-    expected_seconds = build_recipe.EXPECTED_REBUILD_SECONDS
+    expected_seconds = EXPECTED_REBUILD_SECONDS
     """Minutes of Cloud Build; no primary figure exists."""
     unconditional_timeout_seconds: float | None = 15.0
     """The adapter's: the values of the variables are read, then one request is sent."""
@@ -71,7 +78,7 @@ class RedeployStep(FunctionStep):
             return StepObservation(StepVerdict.ELSEWHERE, note=f"found a newer revision: {past}")
         return look
 
-    def _find_foreign_revision(self, found: build_recipe.BuiltFunction | None, origin: RedeployOrigin) -> str:
+    def _find_foreign_revision(self, found: BuiltFunction | None, origin: RedeployOrigin) -> str:
         """Return a revision that others made since; a failed step may have made one itself."""
         if found is None or not (found.active and found.service and origin.newest):
             return ""
@@ -81,21 +88,19 @@ class RedeployStep(FunctionStep):
     def set(self, step: Step) -> str:
         """Ask for the build; where the function is not there, for the function."""
         goal = decode(RedeployGoal, step.goal)
-        return self._builder.build(
-            goal.function, goal.recipe, create=step.seen == build_recipe.deployment_marker(None)
-        )
+        return self._builder.build(goal.function, goal.recipe, create=step.seen == deployment_marker(None))
 
 
 def _compare_with_goal(
-    found: build_recipe.BuiltFunction | None, goal: RedeployGoal, origin: RedeployOrigin, error: str
+    found: BuiltFunction | None, goal: RedeployGoal, origin: RedeployOrigin, error: str
 ) -> StepObservation:
     if found is None:
-        if origin.mark == build_recipe.deployment_marker(None):
-            return StepObservation(StepVerdict.AT_ORIGIN, build_recipe.deployment_marker(None), error)
+        if origin.mark == deployment_marker(None):
+            return StepObservation(StepVerdict.AT_ORIGIN, deployment_marker(None), error)
         return StepObservation(StepVerdict.ELSEWHERE, note="somebody has deleted it")
-    if found.active and build_recipe.is_built_from(found.state, goal.recipe):
+    if found.active and is_built_from(found.state, goal.recipe):
         return StepObservation(StepVerdict.AT_GOAL, note="rebuilt from the stored copy of its source")
-    here = build_recipe.deployment_marker(found.state)
+    here = deployment_marker(found.state)
     if not found.active and found.state.source == goal.recipe.source:
         return StepObservation(StepVerdict.AT_ORIGIN, here + FAILED_SUFFIX, error or "its deployment failed")
     if here == origin.mark:
