@@ -1,7 +1,7 @@
 """The questions of `rollback run` at a terminal: system, scenario, target, reason."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import typer
 
@@ -93,5 +93,5 @@ def _list_restore_points(ours: Operations, policy: Policy) -> dict[str, str]:
         latest = str(resolve_restore_point(LATEST_RESTORE_POINT, kept))
     except Refused as none:
         latest = none.reason
-    points: Iterable[tuple[str, str]] = ((one.name, str(one)) for one in reversed(kept.verified_points))
+    points = ((one.name, str(one)) for one in reversed(kept.verified_points))
     return {LATEST_RESTORE_POINT: latest, **dict(points)}

@@ -64,7 +64,7 @@ class IncidentAssigner:
                 self._store_alert(alert, incident_id, "the end of what began it")
             return
         incident = self._find_joinable(known or alert, policy, system, document.read_at)
-        yields: list[Write] = []
+        yields = []
         if known is None and system.rollback and not system.rollback_ended:
             yields = self._build_preemption_writes(policy, system, alert)
             incident = self._read_incident(system.incident) if yields else incident

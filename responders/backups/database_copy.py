@@ -159,7 +159,7 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
             "faults": after.faults,
             "waiting": after.waiting,
         }
-        said: list[Notice] = []
+        said = []
         if name in NOTICE_SEVERITIES:
             lines = "\n".join(notice_lines(name, after, self._policy))
             said = create_notices(self._policy, after.id, NOTICE_SEVERITIES[name], name, lines, now)

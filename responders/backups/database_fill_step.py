@@ -18,7 +18,6 @@ from shared.core.durations import floor_to_minute
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.core.store import Create, Document
 from shared.domain.data.backups import filled_database as filling
-from shared.domain.data.backups.backup_records import RestoreProgress
 from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.export import REQUEST_TIMEOUT, may_request
 from shared.domain.data.backups.restore_test import RestoreTest
@@ -122,7 +121,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord, Rules]):
 
     def _check_fill(self, one: JobRecord) -> JobRecord:
         """The record by how far its database is filled, begun where nobody has."""
-        begun: RestoreProgress | None = None
+        begun = None
         if one.operation:
             begun = call_one(self._ports, partial(self._restores.look, one.operation))
         elif one.asked_at is not None:

@@ -126,7 +126,7 @@ class _ExportStep(RecordStep):
     def _copy_files(self, backup: Backup) -> Backup:
         """The backup with more of its copy, or whole: what differs is copied again."""
         mirrors = self._ports.projects.export_buckets
-        files: dict[str, ObjectMetadata] = self._list_objects(backup.bucket, f"{backup.folder}/")
+        files = self._list_objects(backup.bucket, f"{backup.folder}/")
         if not backing.has_unchanged_files(backup, files):
             reason = f"exported files are missing: found {len(files)} of {backup.objects}"
             return backing.record_failed_attempt(backup, f"{reason} files", self._now)

@@ -62,7 +62,7 @@ def _find_faults(ports: Ports, policy: Policy, now: datetime) -> tuple[str, ...]
 
 def _save_status(ports: Ports, policy: Policy, document: Document, after: ManagedBackupStatus) -> None:
     known, now = tuple((document.fields or {}).get("faults", ())), after.looked_at
-    said: list[Notice] = []
+    said = []
     events = []
     if after.faults != known:
         name = "backups.missing" if after.faults else "backups.complete"

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from random import Random
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -58,7 +57,7 @@ class DocumentChecker:
         """Begin a run over a whole minute, within the read budget; `before`: peak counts."""
         now, policy = self._ports.clock.now(), self._policy
         counts = self.count_documents(at)
-        stretches: list[ScanRange] = []
+        stretches = []
         random = Random(f"{policy.system} {at}")
         for name, wanted in scan.document_limits(policy, counts).items():
             if wanted is None:
@@ -162,7 +161,7 @@ class DocumentChecker:
 
     def _find_fault_times(self, run: ScanRun, signal: str, at: datetime) -> list[datetime]:
         """When what is wrong at that minute was written; the minute itself where nothing tells."""
-        found: list[datetime] = []
+        found = []
         for name, tally in run.tallies.items():
             paths = {one.path for one in tally.samples if SIGNAL_OF[one.check] == signal}
             versions = self._documents.get(self._database, sorted(paths), at) if paths else {}
@@ -208,7 +207,7 @@ class DocumentChecker:
     def count_documents(self, at: datetime | None) -> dict[str, int]:
         """How many documents each declared collection held at that moment; None: holds now."""
         count = partial(self._documents.count, self._database)
-        calls: dict[str, Any] = {
+        calls = {
             name: partial(count, scan.scope(name, one), at) for name, one in self._policy.collections.items()
         }
         return {name: require_answer(one) for name, one in call_all(self._ports, calls).items()}

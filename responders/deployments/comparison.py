@@ -163,7 +163,7 @@ def _commit_comparison(
             ports.store.commit([read.stock.build_update(passed)])
         return
     said = [*_build_comparison_notices(situation, changed, stock), *held.notices]
-    writes: list[Write] = [read.stock.build_write(stocks.encode(stock)), *held.writes]
+    writes = [read.stock.build_write(stocks.encode(stock)), *held.writes]
     for one in changed:
         writes += _build_deployment_writes(one, read.known.get(one.id), situation)
     writes += _build_expiry_writes(situation, read.known, changed)

@@ -39,7 +39,7 @@ from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, accounts_of
 from shared.domain.deployments.restorability import CheckedResources, check_restorability
 from shared.domain.deployments.rollout import RESTORABILITY_CHECK_INTERVAL
-from shared.domain.deployments.stability import StabilityResult, evaluate_stability, stability_period_start
+from shared.domain.deployments.stability import evaluate_stability, stability_period_start
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
@@ -98,7 +98,7 @@ def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> Non
         judged = replace(judged, restorable=proof, due_at=again_at)
     severity = Severity.HIGH if is_target else Severity.LOW
     said = build_restorability_notices(policy, judged, deployment, now, severity)
-    writes: list[Write] = [
+    writes = [
         document.build_update(judged),
         *in_the_record,
         *(
@@ -136,7 +136,7 @@ def _judge_stability(
     look = read_health_answers(call_all(ports, build_health_calls(ports, metrics, policy.probes, since, now)))
     services = {name: one.service for name, one in deployment.functions.items()}
     counted = None if look.requests is None else counts_from_services(look.requests, services)
-    found: StabilityResult = evaluate_stability(deployment, policy, system, counted, look.probes, now)
+    found = evaluate_stability(deployment, policy, system, counted, look.probes, now)
     return replace(
         deployment,
         status=found.status,
@@ -252,7 +252,7 @@ def _build_transition_events(before: Deployment, after: Deployment, now: datetim
     """What becomes of it, where that is more than the time of the next look."""
     told = []
     if (before.status, before.untested, before.reason) != (after.status, after.untested, after.reason):
-        facts: dict[str, Any] = {"reason": after.reason, "untested": after.untested}
+        facts = {"reason": after.reason, "untested": after.untested}
         name = f"deployment.{after.status.lower()}"
         told.append(create_event(name, now, ACTOR, deployment=after.id, before=before.status, **facts))
     if (warning := _image_warning(after)) and not _image_warning(before):

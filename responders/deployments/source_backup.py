@@ -164,7 +164,7 @@ def _commit_backup(
     was, functions = before.live.functions or {}, kept.live.functions or {}
     stored = sum(one != was.get(name) for name, one in functions.items())
     told = create_event("functions.kept", now, ACTOR, kept=stored, unkept=kept.unkept)
-    writes: list[Write] = [
+    writes = [
         document.build_update(changes),
         *_build_newest_record_writes(ports, policy, kept),
         event_write(policy.system, f"keep:{told.at}", told),

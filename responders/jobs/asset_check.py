@@ -89,7 +89,7 @@ def _save_status(
     previous: AssetProtectionStatus | None,
     status: AssetProtectionStatus,
 ) -> None:
-    said: list[Notice] = []
+    said = []
     events = []
     if status.notified_faults != (previous.notified_faults if previous else frozenset()):
         now = status.looked_at

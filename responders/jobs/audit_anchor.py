@@ -24,7 +24,7 @@ def write_anchors(ports: Ports) -> None:
         return
     waiting = store.query(Query(PENDING_ANCHORS, (("waiting", "==", True),), limit=MAX_PARALLEL_WRITES))
     until = ports.clock.monotonic() + ANCHOR_TIME_LIMIT_SECONDS
-    written: list[str] = []
+    written = []
     try:
         for document in takewhile(lambda _: ports.clock.monotonic() < until, waiting):
             _write_anchors(objects, document.decode(PendingAnchor))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.core.codec import encode
 from shared.core.errors import Exists
-from shared.core.store import Create, Query, Store, Write
+from shared.core.store import Create, Query, Store
 from shared.domain.audit.system_chain import system_event
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.system_policy import Policy
@@ -27,7 +27,7 @@ def record_tallies(store: Store, policy: Policy, now: datetime) -> None:
     marker = f"ticks/{now:%Y%m%d}-tallies-{policy.system}"
     if store.get(marker).fields is not None:
         return
-    writes: list[Write] = [Create(marker, {"at": now, "expires_at": now + RECORD_RETENTION})]
+    writes = [Create(marker, {"at": now, "expires_at": now + RECORD_RETENTION})]
     for one in _build_missing_tallies(store, policy, now):
         key, facts = f"tallied:{one.incident}", tally_facts(one)
         writes.append(Create(tally_path(one.incident), encode(one)))

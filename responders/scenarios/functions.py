@@ -50,7 +50,7 @@ def plan_functions(
     differing = set(scope) & set(change.functions)
     fits = len(differing) <= MAX_FUNCTIONS_WITH_REBUILDS
     ways = FunctionStepBuilder(inventory, change, policy.execution, seen, may_rebuild=may_rebuild and fits)
-    steps: list[Step] = []
+    steps = []
     last_of: dict[str, tuple[str, ...]] = {}
     for name in _order_groups(policy):
         group = policy.groups[name]

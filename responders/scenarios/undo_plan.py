@@ -115,9 +115,9 @@ def plan_undo(
     `built` has what rollbacks have built again, as it is now; None: it is gone.
     """
     steps: list[Step] = []
-    shown: list[FunctionDifference] = []
-    refused: list[str] = []
-    rebuilt: list[str] = []
+    shown = []
+    refused = []
+    rebuilt = []
     for function, one in sorted(wanted.items()):
         found = _UndoFunction(one, inventory.get(function), built.get(function))
         if found.is_undone:
@@ -214,7 +214,7 @@ def _find_newest_revision_obstacle(live: LiveFunction, one: UndoTarget) -> str:
 def _steps(found: _UndoFunction, execution: Execution, *, rehearsed: bool) -> list[Step]:
     """Return a function's steps: traffic by name before the build, LATEST after the build."""
     one, live, built = found.wanted, found.live, found.built
-    steps: list[Step] = []
+    steps = []
     if live is not None and not found.has_wanted_traffic and (not one.builds or _is_traffic_by_name(one)):
         service, scaling = live.service, found.wanted_scaling
         shift = shift_traffic.TrafficGoal(

@@ -73,7 +73,7 @@ class PublishedPolicies:
         newest = after = next(found)
         for generation, fault in refused.items():
             self._refuse(newest.policies, generation, fault)
-        pending: list[tuple[PolicySet, PolicySet]] = []
+        pending = []
         while after.generation and self._ports.store.get(f"policies/{after.generation}").fields is None:
             pending.append((before := next(found), after))
             after = before

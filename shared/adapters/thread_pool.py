@@ -58,7 +58,7 @@ class ThreadPool:
 
     def _collect_ended(self, seconds: float = 0.0) -> list[tuple[str, Any]]:
         """What has ended; waits that long for the first of it."""
-        ended: list[tuple[str, Any]] = []
+        ended = []
         try:
             ended.append(self._ended.get(timeout=seconds) if seconds else self._ended.get_nowait())
             while True:

@@ -50,7 +50,7 @@ def group_findings(policy: Section) -> Findings:
 
 
 def _members_in_one_group(policy: Section) -> Findings:
-    seen: dict[str, tuple[str, str]] = {}
+    seen = {}
     for path, group, kind, member in _members(policy):
         service = service_of(member) if kind == "function" else f"{kind} {member}"
         if service not in seen:
@@ -91,7 +91,7 @@ def _order_of_groups(policy: Section) -> Findings:
 
 def _groups_before(name: str, after: Mapping[str, list[str]]) -> set[str]:
     """`name` and all groups that must be back before it."""
-    found: set[str] = set()
+    found = set()
     waiting = [name]
     while waiting:
         group = waiting.pop()
@@ -159,7 +159,7 @@ def verification_findings(policy: Section) -> Findings:
     probes, groups = _names(policy, "probes"), mapping_in(policy, "groups")
     collections = mapping_in(policy, "collections")
     for name, check in mapping_in(policy, "verification").items():
-        path: YamlPath = ("verification", name)
+        path = ("verification", name)
         yield from unknown_names(path, check, "probes", probes, "probe", f"check {name!r}: ")
         yield from unknown_names(path, check, "groups", groups, "group", f"check {name!r}: ")
         yield from unknown_names(path, check, "collections", collections, "collection", f"check {name!r}: ")
@@ -176,7 +176,7 @@ def _signals_of_probes(policy: Section) -> Findings:
         name = probe.get("signal")
         if not isinstance(name, str):
             continue
-        path: YamlPath = ("probes", index, "signal")
+        path = ("probes", index, "signal")
         if name not in signals:
             yield path, f"signal {name!r} does not stand under signals"
         elif name in SIGNALS and (whys := _unobservable_conditions(name, signals[name])) and all(whys):
@@ -252,7 +252,7 @@ def role_findings(policy: Section) -> Findings:
 
 def on_call_findings(policy: Section) -> Findings:
     """Yield the steps of the escalation policy that name nobody."""
-    known: dict[str, Container[Any]] = {
+    known = {
         "role": mapping_in(policy, "roles"),
         "contact": _names(policy, "contacts"),
         "channel": _names(policy, "channels"),
@@ -273,10 +273,10 @@ def _names(policy: Section, section: str) -> set[Any]:
 
 def principal_findings(policy: Section) -> Findings:
     """Yield the principals that are listed twice, or limited to no group."""
-    seen: set[str] = set()
+    seen = set()
     groups = mapping_in(policy, "groups")
     for index, principal in entries_in(mapping_in(policy, "identity"), "principals"):
-        path: YamlPath = ("identity", "principals", index)
+        path = ("identity", "principals", index)
         email = principal.get("email")
         if isinstance(email, str) and email in seen:
             yield (*path, "email"), f"principal {email!r} is listed by an earlier entry"
@@ -311,7 +311,7 @@ def unknown_names(
 
 def names_once(policy: Section, section: str) -> Findings:
     """Yield the names in a section that an earlier entry has."""
-    seen: set[str] = set()
+    seen = set()
     for index, entry in entries_in(policy, section):
         name = entry.get("name")
         if not isinstance(name, str):
@@ -348,7 +348,7 @@ def _thresholds(policy: Section) -> Findings:
     for name, signal in mapping_in(policy, "signals").items():
         if not isinstance(signal, dict):
             continue
-        path: YamlPath = ("signals", name)
+        path = ("signals", name)
         if name in SIGNALS:
             yield from _threshold((*path, "threshold"), signal, SIGNALS[name].unit)
         for index, condition in entries_in(signal, "also"):
@@ -408,7 +408,7 @@ def validate_assets(policy: Any) -> Findings:
     for place, what in names_once(assets, "static"):
         yield ("assets", *place), what
     for index, asset in entries_in(assets, "static"):
-        path: YamlPath = ("assets", "static", index)
+        path = ("assets", "static", index)
         for key in ("first", "fallback"):
             url = asset.get(key)
             if isinstance(url, str) and url.startswith("http://"):
@@ -426,7 +426,7 @@ def validate_collections(policy: Any) -> Findings:
     for name, collection in collections.items():
         if not isinstance(collection, dict):
             continue
-        path: YamlPath = ("collections", name)
+        path = ("collections", name)
         yield from _validate_schema((*path, "schema"), collection.get("schema"))
         for field, target in mapping_in(collection, "references").items():
             if isinstance(target, str) and target not in collections:

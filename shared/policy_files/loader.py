@@ -59,8 +59,8 @@ def load_policy_files(
     Raises: BadConfiguration with every fault of every file, two files for one system, two claims
     to one alert policy or function, and shares of one write quota above all of it included.
     """
-    faults: list[str] = []
-    sources: list[_Source] = []
+    faults = []
+    sources = []
     for file in files:
         try:
             sources.append(_read(file))

@@ -98,7 +98,7 @@ class YamlDocument:
         return read_plain_scalar(event.value)
 
     def _mapping(self, path: YamlPath) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        found = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             self._refuse_indirection(event)
             if not isinstance(event, yaml.ScalarEvent):

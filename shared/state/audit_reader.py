@@ -160,8 +160,8 @@ class AuditReader:
 
 
 def _read_entries(documents: Iterable[Document]) -> tuple[list[AuditEntry], list[str]]:
-    entries: list[AuditEntry] = []
-    faults: list[str] = []
+    entries = []
+    faults = []
     known = {field.name for field in fields(AuditEntry)} | UNSEALED_FIELDS
     for document in documents:
         number = last_segment(document.path)

@@ -66,7 +66,7 @@ class Connections:
 
     def _addresses(self) -> dict[str, str]:
         """Return the local address of each service; an emulator wins over the local cloud."""
-        addresses: dict[str, str] = {}
+        addresses = {}
         if self.settings.local_cloud is not None:
             from shared.adapters.embedded_cloud import service_addresses
 

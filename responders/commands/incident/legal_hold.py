@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from responders.commands.subject import find_subject
 from responders.support.command_handler import CommandEffect, CommandRequest
-from responders.support.parallel_calls import Calls, call_in_batches, call_one
+from responders.support.parallel_calls import call_in_batches, call_one
 from responders.support.resumable_command import completed_record
 from shared.core.errors import Refused, RollbackError
 from shared.core.store import Document, Query, Update, Write
@@ -214,7 +214,7 @@ def _set_file_holds(ports: Ports, backup: Backup, done: int, *, held: bool) -> t
         ]
     except RollbackError as failure:
         return done, max(done + 1, backup.objects), str(failure)
-    calls: Calls = {
+    calls = {
         str(number): partial(mirrors.hold, *names[number], held=held) for number in range(done, len(names))
     }
     answers = call_in_batches(ports, calls, MAX_PARALLEL_CALLS, WORK_TIME_LIMIT_SECONDS)

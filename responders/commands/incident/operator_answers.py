@@ -1,7 +1,6 @@
 """approve, reject, ack, accept, publish, root-cause, mark, breach: words about an incident."""
 
 from datetime import datetime
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -56,7 +55,7 @@ def approve(asked: CommandRequest) -> CommandEffect:
         raise Refused(f"{wants} approved it already; {question.needed} different people must approve")
     word = _build_answer(subject, question)
     told = create_event("rollback.approved", word.at, actor, plan=word.plan, reason=word.reason)
-    fields: dict[str, Any] = {"approvals": (*rollback.approvals, word), "due_at": word.at}
+    fields = {"approvals": (*rollback.approvals, word), "due_at": word.at}
     if rollback.decide_by is not None and len(before) + 1 >= question.needed:  # it may be decided again now
         within = asked.policy.gates.decide_within[subject.incident.severity]
         fields["decide_by"] = min(rollback.decide_by, word.at + within)
@@ -132,7 +131,7 @@ def accept(asked: CommandRequest) -> CommandEffect:
     is_recovered = subject.incident.status is IncidentStatus.RECOVERED
     becomes = IncidentStatus.RESOLVED if is_recovered else IncidentStatus.RECOVERY_NOT_OBSERVED
     incident = change_status(subject.incident, becomes, now, note)
-    writes: list[Write] = [
+    writes = [
         subject.write_incident(incident),
         *subject.write_rollback(
             CommitDraft((create_event("incident.accepted", now, command.actor, reason=command.reason),))

@@ -142,13 +142,13 @@ def build_supersede_writes(
     newest = ports.store.get(rollback_path(system.rollback))
     waits = system.incident_ended_at is None and newest.fields is not None
     waits = waits and newest.path not in {one.path for one in under_way}
-    writes: list[Write] = []
-    said: list[Notice] = []
+    writes = []
+    said = []
     for document in (*under_way, *((newest,) if waits else ())):
         rollback, now = document.decode(Rollback), document.read_at
         place = ports.store.get(incidents.incident_path(rollback.incident))
         incident = incidents.acknowledge(place.decode(Incident), order.responder, now)
-        changes: dict[str, Any] = {"superseded_by": successor}
+        changes = {"superseded_by": successor}
         if rollback.has_ended:
             note = f"continued by {successor}, requested by {order.actor}: {order.reason}"
             works = incident.status in incidents.WORKING_STATUSES

@@ -217,7 +217,7 @@ class RepairSelector:
     ) -> tuple[dict[str, DocumentSnapshot], set[str]]:
         """Return each newest valid version, and the documents of which none is known."""
         passing: dict[str, DocumentSnapshot] = {}
-        unknown: set[str] = set()
+        unknown = set()
         left = {one.path: one.now for one in bad if one.now is not None}
         spoilt = {path: one.updated_at for path, one in left.items()}
         for _ in range(0 if self._goal.is_copy else MAX_VERSIONS_TRIED):

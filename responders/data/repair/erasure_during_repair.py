@@ -94,7 +94,7 @@ class RepairEraser:
         ]
         if len(copies) == len(kept):
             return entry
-        gone: set[str] = set()
+        gone = set()
         if written and not copies_only:
             gone = self._delete_documents(entry, written)
         named = {one.path for one in copies}

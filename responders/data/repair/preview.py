@@ -82,7 +82,7 @@ def begin_survey(
 ) -> RepairPreview:
     """A survey of which nothing is looked through yet. Raises: Unavailable, Rejected."""
     database, documents = policy.integrity.database, ports.system(policy.system).documents
-    roots: list[str] = []
+    roots = []
     if select.by is SelectionKind.ALL:
         roots += documents.collections(database, at)
         roots += documents.collections(source.database, source.before)
@@ -93,7 +93,7 @@ def begin_survey(
         if scope != WHOLE_DATABASE  # which is not parted
     }
     counts = {name: require_answer(one) for name, one in call_all(ports, calls).items()}
-    goals: list[RepairGoal] = []
+    goals = []
     for scope in scopes:
         goal = RepairGoal(
             database, at, source.database, source.before, select, scope, policy=policy.fingerprint

@@ -127,8 +127,8 @@ class DocumentRewriter:
         written_at = {one.path: one.at for one in entry.landed}
         there = self._ports.system(self._policy.system).documents.get(goal.database, sorted(wanted), None)
         expired_by = self._ports.clock.now()
-        fated: list[DocumentDecision] = []
-        changes: list[DocumentChange] = []
+        fated = []
+        changes = []
         for path, known in wanted.items():
             now, was = there[path], known.before
             is_as_written = now is None or written_at.get(path) in (None, now.updated_at)  # None: not known

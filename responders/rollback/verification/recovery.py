@@ -110,7 +110,7 @@ def _find_uncounted(
 
 def _read_rollbacks(ports: Ports, incident: Incident) -> list[Document]:
     """The stored rollbacks of the incident, the newest first, down to one that moved something."""
-    found: list[Document] = []
+    found = []
     for name in reversed(incident.rollback_ids):
         one = ports.store.get(rollback_path(name))
         if one.fields is not None:

@@ -35,9 +35,7 @@ def conclude_repair(case: Case, steps: Iterable[Step]) -> bool:
     fates = repair_plan.sum_outcomes(
         repair_plan.decode_position(one.operation or one.seen).fates for one in steps
     )
-    skipped: Mapping[repair_plan.DocumentOutcome, int] = {
-        fate: number for fate, number in fates.items() if fate not in repair_plan.WRITTEN_OUTCOMES
-    }
+    skipped = {fate: number for fate, number in fates.items() if fate not in repair_plan.WRITTEN_OUTCOMES}
     why = f"; {repair_plan.describe_outcomes(skipped)}" if skipped else ""
     case.commit_transition(
         Transition(

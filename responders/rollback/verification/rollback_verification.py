@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -215,7 +214,7 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
     took = describe_duration((well_since(case.incident) or now) - case.incident.detected_at)
     names = choose_time_names(case.incident)
     said, status = f"{names.recovered} {took} {names.since}", IncidentStatus.WATCHING
-    changes: dict[str, Any] = {"verified_at": now, "failing": ()}
+    changes = {"verified_at": now, "failing": ()}
     others = sorted(failing_functions(health.counts, case.policy.gates) & {*case.rollback.failing})
     if not verified:
         said, status, changes = "recovery is NOT verified", IncidentStatus.VERIFYING, {"verified_at": None}

@@ -23,7 +23,7 @@ def operation_state(operation: Any) -> OperationState:
 
 def list_items(call: Any, field: str, request: dict[str, Any], max_pages: int | None = None) -> list[Any]:
     """List all items, a deadline for each page. Raises: Unavailable, also for missing parts."""
-    found: list[Any] = []
+    found = []
     with translate_errors(READ_ERRORS):
         pages = call(request, retry=None, timeout=READ_TIMEOUT_SECONDS).pages
         for number, page in enumerate(pages):

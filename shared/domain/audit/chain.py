@@ -84,7 +84,7 @@ def find_chain_faults(
     taken from another chain. A chain that was rewritten from some entry on, together with its
     head, is consistent in itself: only a copy of the head kept elsewhere finds that.
     """
-    found: list[str] = []
+    found = []
     expected, previous = 1, genesis_hash(chain)
     for entry in entries:
         if entry.sequence < expected:

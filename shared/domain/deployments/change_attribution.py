@@ -122,7 +122,7 @@ def rollout_changes(
             made = new_revision_times(before.get(one.name), after.get(one.name))
             at = detected if one.name in wrote else min(made, default=None)
             moments += [(at, one.name)] if at else []
-    last: datetime | None = None
+    last = None
     reached = set()
     if rolling is not None and rolling.at <= detected:
         reached |= {suspension_name(one.part, one.name) for one in found if PRODUCTS[one.part].is_restored}

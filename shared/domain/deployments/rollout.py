@@ -173,7 +173,7 @@ def _change_start_times(
     moments = [detected] if situation.compared.taken_back and detected else []
     certain = True
     for change in changes:
-        made: list[datetime] = []
+        made = []
         if change.part is InventoryPart.FUNCTIONS and change.name in let_through:
             moved_at = let_through[change.name]
             made = [moved_at] if moved_at is not None else []

@@ -94,7 +94,7 @@ def template_facts(
     """Return what the templates may show, by name; a value that is not `TrustedText` is foreign."""
     commands = tuple(dict.fromkeys((*notice.commands, *_prepared_commands(notice))))
     headline, *said = [line for line in notice.text.split("\n") if line not in commands] or [""]
-    told: dict[str, Any] = {
+    told = {
         "headline": headline.removeprefix(f"{notice.incident} {notice.severity}: "),
         "said": said,
         "commands": [TrustedText(one) for one in commands],

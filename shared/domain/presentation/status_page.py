@@ -372,7 +372,7 @@ def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:
 
     While nothing was observed to fail, it did not.
     """
-    spans: list[TimeSpan] = []
+    spans = []
     began = None if state.turns[0].word in UNFAILED_NAMES else state.onset_at
     for turn in state.turns:
         if turn.word in RESTORED_STATUS_NAMES:

@@ -207,7 +207,7 @@ def unneeded_steps(steps: Mapping[str, Step]) -> list[Step]:
 def blocked_steps(steps: Mapping[str, Step]) -> list[Step]:
     """The pending steps that can never begin, because one before them ended badly."""
     speaking = _deciding_steps(steps)
-    bad: set[str] = set()
+    bad = set()
     for step in steps.values():  # the plan's order: predecessors come first
         before = [speaking[name] for name in step.after]
         if step.status is StepStatus.PENDING and any(

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from shared.adapters.gcp.errors import CREATE_ERRORS
 from shared.adapters.gcp.rest import Answer, Rest
@@ -71,7 +70,7 @@ class FirebaseRules:
 
     def enforce(self, release: str, ruleset: str, *, new: bool = False) -> None:
         """Let a release lead to a ruleset: PATCH for one that is there, POST for a new one."""
-        wanted: dict[str, Any] = {
+        wanted = {
             "name": f"projects/{self._project}/releases/{release}",
             "rulesetName": f"projects/{self._project}/rulesets/{ruleset}",
         }

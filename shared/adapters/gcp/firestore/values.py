@@ -20,7 +20,7 @@ def write_fields(target: Any, fields: Mapping[str, Any], parents: Path = ()) -> 
 
     Raises: TypeError for a type that Firestore does not hold, Rejected for a value that it refuses.
     """
-    server_times: list[Path] = []
+    server_times = []
     for name, value in fields.items():
         path = (*parents, name)
         if value is SERVER_TIME:

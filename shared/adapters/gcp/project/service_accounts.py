@@ -56,7 +56,7 @@ class ProjectAccounts:
     _project: str
 
     def roles(self) -> Grants:
-        roles: dict[str, set[str]] = defaultdict(set)
+        roles = defaultdict(set)
         for binding in self._list_bindings():
             condition = f" if {binding.condition.expression}" if binding.condition else ""
             for member in binding.members:

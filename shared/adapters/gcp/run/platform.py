@@ -158,10 +158,10 @@ def _build_inventory(
     functions: Iterable[Any], services: dict[str, Service], revisions: Iterable[Revision]
 ) -> Inventory:
     """Return functions that have a service, revisions newest first; others have no traffic."""
-    owned: dict[str, list[Revision]] = defaultdict(list)
+    owned = defaultdict(list)
     for revision in sorted(revisions, key=lambda one: one.created_at, reverse=True):
         owned[revision.service].append(revision)
-    inventory: Inventory = {}
+    inventory = {}
     for function in functions:
         service = services.get(function.service_config.service)
         if service is not None:

@@ -232,7 +232,7 @@ def suspects(
 
 def writer_functions(policy: Policy, collections: Iterable[str]) -> set[str]:
     """The functions that write these collections; where one does not say who, all of them."""
-    found: set[str] = set()
+    found = set()
     for name in collections:
         declared = policy.collections.get(name)
         groups = declared.writers if declared is not None else ()
