@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,7 +19,7 @@ from cli.support.session import (
     store_session,
 )
 from shared.adapters.sign_in import Challenge, SignIn
-from shared.core.codec import read_object
+from shared.core.codec import JsonObject, read_object
 from shared.core.errors import BadConfiguration, Refused
 from shared.domain.commands import credential
 from shared.policy_files import loader
@@ -174,7 +174,7 @@ def _token_in(file: Path) -> str:
         raise create_exit(INVALID_USAGE, f"{file}: {type(error).__name__}") from None
 
 
-def _content(command: str) -> dict[str, Any]:
+def _content(command: str) -> JsonObject:
     text = sys.stdin.read(MAX_INPUT_BYTES + 1) if command == STANDARD_INPUT else command
     with exit_on(Refused, INVALID_USAGE, "not a command: "):
         return read_object(text.encode(), MAX_INPUT_BYTES + credential.MAX_TOKEN_CHARACTERS)

@@ -1,10 +1,8 @@
 """`rollback pins`, `unpin` and `undo`: list pins, lift them, undo a rollback."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
-from cli.support.command_sending import Incident, Reason, build_order
+from cli.support.command_sending import CommandContent, Incident, Reason, build_order
 from cli.support.confirmation import DryRun, Follow, Manner, Yes, confirm_and_send
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import REFUSED, create_exit
@@ -122,7 +120,7 @@ def undo(
 
 
 def request_undo(
-    ours: Operations, order: RollbackRequest, content: Mapping[str, Any], manner: Manner, question: str
+    ours: Operations, order: RollbackRequest, content: CommandContent, manner: Manner, question: str
 ) -> None:
     """Show what would be done, and go through with it; exits where it fails."""
     policy = ours.policies[content["system"]]

@@ -1,16 +1,15 @@
 """`rollback run` and `retry`: show the plan, ask the operator, and follow the rollback."""
 
 import math
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from msgspec.structs import asdict, replace
 
 from cli.act.pins import request_undo
 from cli.act.run_questions import Answers, ask_order, is_terminal, require_reason
-from cli.support.command_sending import Incident, Reason, build_order
+from cli.support.command_sending import CommandContent, Incident, Reason, build_order
 from cli.support.confirmation import DryRun, Follow, Manner, Yes, confirm_and_send
 from cli.support.context import Operations, open_operations, parse_seconds, read_restore_point
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
@@ -137,7 +136,7 @@ def _show_restore_point(text: str, *, as_json: bool) -> tuple[str, str]:
 
 
 def _request_rollback(
-    ours: Operations, policy: Policy, content: Mapping[str, Any], manner: Manner, question: str
+    ours: Operations, policy: Policy, content: CommandContent, manner: Manner, question: str
 ) -> None:
     """Show what the rollback would do, and go through with it; exits where it fails."""
     command, order = build_order(ours, content, build_possible_order)

@@ -29,6 +29,8 @@ without_sign_in: ContextVar[bool] = ContextVar("without sign-in", default=False)
 
 Reason = Annotated[str, option("TEXT", "why; stored in the audit log")]
 Incident = Annotated[str, argument("INCIDENT", "its public id, INC-…")]
+CommandContent = Mapping[str, Any]
+"""The fields of a command as its message has them; unset ones are left out when it is sent."""
 
 
 class CommandReply(FrozenStruct):
@@ -48,7 +50,7 @@ def require_sender() -> None:
         require_session()
 
 
-def send(ours: Operations, content: Mapping[str, Any]) -> CommandReply:
+def send(ours: Operations, content: CommandContent) -> CommandReply:
     """Publish a signed command, and return its answer.
 
     Exits as `check_command`, when nobody is signed in, and when no answer comes in time.
@@ -64,7 +66,7 @@ def send(ours: Operations, content: Mapping[str, Any]) -> CommandReply:
     return _await_answer(ours, command, topic, ours.wiring.bus.publish(topic, json.dumps(said).encode()))
 
 
-def check_command(ours: Operations, content: Mapping[str, Any]) -> commands.Command:
+def check_command(ours: Operations, content: CommandContent) -> commands.Command:
     """The command as the responders will read it, with an id of its own.
 
     Exits when it is faulty, with every fault.
@@ -75,7 +77,7 @@ def check_command(ours: Operations, content: Mapping[str, Any]) -> commands.Comm
 
 
 def build_order(
-    ours: Operations, content: Mapping[str, Any], build: Callable[[CommandRequest], RollbackRequest]
+    ours: Operations, content: CommandContent, build: Callable[[CommandRequest], RollbackRequest]
 ) -> tuple[commands.Command, RollbackRequest]:
     """Return a command and the order that the responders would build; exits with their refusal."""
     command, now = check_command(ours, content), ours.wiring.clock.now()
@@ -105,7 +107,7 @@ def conclude_command(answer: CommandReply, *, as_json: bool) -> None:
         raise typer.Exit(REFUSED)
 
 
-def _drop_unset_options(content: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_unset_options(content: CommandContent) -> dict[str, Any]:
     given = {
         key: value for key, value in content.items() if value not in (None, "", []) and value is not False
     }

@@ -1,12 +1,11 @@
 """A command that is confirmed at the prompt, sent, and followed to its end."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from msgspec.structs import asdict
 
-from cli.support.command_sending import conclude_command, require_sender, send
+from cli.support.command_sending import CommandContent, conclude_command, require_sender, send
 from cli.support.context import Operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.incident_follower import follow_incident
@@ -28,7 +27,7 @@ class Manner(FrozenStruct):
     as_json: bool
 
 
-def confirm_and_send(ours: Operations, content: Mapping[str, Any], manner: Manner, question: str) -> None:
+def confirm_and_send(ours: Operations, content: CommandContent, manner: Manner, question: str) -> None:
     """Ask, send the command and follow it; do nothing in a dry run. Exits where it fails."""
     if manner.dry_run:
         return

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from msgspec.structs import replace
 
-from shared.core.codec import decode, encode
+from shared.core.codec import DocumentFields, decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Create, Document, Write, retry_on_conflict
 from shared.domain.audit.chain import Event, create_event
@@ -242,7 +241,7 @@ class IncidentAssigner:
         )
 
 
-def _decode_own(fields: dict[str, Any] | None, alert: Alert) -> Alert | None:
+def _decode_own(fields: DocumentFields | None, alert: Alert) -> Alert | None:
     """Return the stored alert, or None. Raises: Refused, where it is of another system."""
     stored = decode(Alert, fields) if fields is not None else None
     if stored is not None and stored.system != alert.system and alert.is_of_monitoring:

@@ -1,12 +1,11 @@
 """Who sends a command: the owner of its token, or somebody who may publish on rollback-override."""
 
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 
 from shared.core import topics
-from shared.core.codec import FrozenStruct, encode, from_json
+from shared.core.codec import FrozenStruct, JsonObject, encode, from_json
 from shared.core.errors import Moved, Refused, Rejected
 from shared.core.pubsub_message import PubSubMessage
 from shared.core.redaction import has_web_token
@@ -67,7 +66,7 @@ def authenticate_command(
     of somebody who had the right when they sent it: a command may be late by no fault of theirs.
     Raises: Refused, with every objection; Unavailable when nobody can be asked.
     """
-    content: dict[str, Any] = from_json(message.data)
+    content: JsonObject = from_json(message.data)
     token = content.pop(TOKEN_KEY, None)
     if has_web_token(msgspec.json.encode(content).decode()):
         raise Refused(f"a token is outside the field {TOKEN_KEY}")

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from responders.console.pages import ConsolePages, Facts
 from responders.console.sign_in import FOREIGN_FORM_TEXT, ConsoleSession
 from responders.rollback.approval import ANSWER_VERBS, NO_PLAN_TEXT
 from shared.core import topics
+from shared.core.codec import JsonObject
 from shared.core.errors import Refused, Rejected
 from shared.domain.commands import command as commands
 from shared.domain.commands import console_operator
@@ -127,7 +127,7 @@ class ConsoleActions:
         found = self._pages.answer(command, topics.COMMANDS, message)
         return {**found, "command": command, "back": own_path(visit.query.get("back", "/"))}
 
-    def _build_command(self, visit: ConsoleRequest, session: ConsoleSession) -> dict[str, Any]:
+    def _build_command(self, visit: ConsoleRequest, session: ConsoleSession) -> JsonObject:
         form = visit.form
         verb = form.get("command", "")
         said = {name: form[name] for name in FIELDS if form.get(name)}

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from shared.core.codec import FrozenStruct, from_builtins, from_json
+from shared.core.codec import FrozenStruct, JsonObject, from_builtins, from_json
 from shared.core.errors import Refused
 from shared.core.message_redaction import redact_message
 from shared.core.pubsub_message import EARLIEST_TIME
@@ -106,7 +106,7 @@ def parse_deployment_message(
     return _announcement(said, policies, now)
 
 
-def _announcement(said: dict[str, Any], policies: Policies, now: datetime) -> Announcement:
+def _announcement(said: JsonObject, policies: Policies, now: datetime) -> Announcement:
     faults = list(_faults(said, Announcement, "$"))
     known = {field.name for field in msgspec.structs.fields(Announcement)}
     faults += [f"{name[:80]!r} is not an option here" for name in said if name not in known]
@@ -129,7 +129,7 @@ def _announcement(said: dict[str, Any], policies: Policies, now: datetime) -> An
     raise Refused(f"no announcement of a deployment: {'; '.join(faults)}")
 
 
-def _hint(said: dict[str, Any], policies: Policies) -> Hint:
+def _hint(said: JsonObject, policies: Policies) -> Hint:
     faults = list(_faults(said, _Entry, "$"))
     payload = said.get("protoPayload")
     if isinstance(payload, dict):

@@ -1,8 +1,5 @@
 """A notice in words: its facts gathered, and worded for who hears the channel."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from msgspec.structs import asdict
 
 from shared.core.codec import encode
@@ -15,13 +12,14 @@ from shared.domain.presentation import notice_facts
 from shared.domain.presentation.notice_facts import NoticeContext
 from shared.domain.presentation.status_page import mark_rollback
 from shared.ports.groups import Ports
+from shared.ports.messaging import NoticeFields
 from shared.state.reader import StateReader
 from shared.state.system_status import read_hold
 
 
 def build_channel_message(
     ports: Ports, policy: Policy, notice: Notice, channel: Channel, about: NoticeContext | None = None
-) -> Mapping[str, Any]:
+) -> NoticeFields:
     """What the channel is handed: the notice, for the team with all its facts, and its words.
 
     A recording channel has no words: nobody reads it. Raises: Unavailable.

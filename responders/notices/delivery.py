@@ -1,6 +1,6 @@
 """The outbox: send each notice at least once, in order on its channel, and record it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,6 +29,7 @@ from shared.domain.policy.channels import Audience, Channel, ChannelKind, Incide
 from shared.domain.policy.system_policy import Policies
 from shared.domain.presentation.status_page import is_public
 from shared.ports.groups import Ports
+from shared.ports.messaging import NoticeFields
 from shared.state import work_queue
 from shared.state.reader import StateReader
 
@@ -171,7 +172,7 @@ class NoticeDelivery:
         self._retry(notice.id, self._record, channel, *said)
 
     def _send_to_channel(
-        self, notice: Notice, channel: Channel, content: Mapping[str, Any]
+        self, notice: Notice, channel: Channel, content: NoticeFields
     ) -> tuple[DeliveryResult, str]:
         try:
             self._ports.notices.sender.send(channel, notice.id, content)

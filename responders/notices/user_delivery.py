@@ -5,11 +5,10 @@ No token, address or id is kept, logged or told: a recipient is a place among th
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -45,6 +44,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.notice_facts import NoticeContext
 from shared.ports.groups import Ports
+from shared.ports.messaging import NoticeFields
 
 PUSH_TIME_LIMIT_SECONDS = 20.0
 """Seconds after which no batch is begun: the next delivery goes on."""
@@ -152,7 +152,7 @@ class UserDelivery:
             return notice, DeliveryResult.NONE, f"{count_noun(len(known.again), 'recipient')} gave no answer"
         return notice, DeliveryResult.TAKEN, ""
 
-    def _build_message(self, notice: Notice, language: str) -> Mapping[str, Any]:
+    def _build_message(self, notice: Notice, language: str) -> NoticeFields:
         about = replace(self._about, language=language)
         return build_channel_message(self._ports, self._policy, notice, self._channel, about)
 
@@ -226,7 +226,7 @@ class UserDelivery:
         return there, replace(known, beyond=beyond, unknown=who.unknown, before=before)
 
     def _send_batch(
-        self, notice: Notice, content: Mapping[str, Any], addresses: Sequence[str]
+        self, notice: Notice, content: NoticeFields, addresses: Sequence[str]
     ) -> list[PushResult]:
         """What becomes of each. Raises: Unavailable, Rejected, for all alike."""
         asked = [one for one in addresses if one != ERASED_ADDRESS]
@@ -243,7 +243,7 @@ class UserDelivery:
         return [PushResult.GONE if one == ERASED_ADDRESS else next(fates) for one in addresses]
 
     def _write_mails(
-        self, notice: Notice, content: Mapping[str, Any], addresses: Sequence[str]
+        self, notice: Notice, content: NoticeFields, addresses: Sequence[str]
     ) -> list[PushResult]:
         """Create the document of each mail, once: its name is a hash of notice and address.
 

@@ -2,9 +2,9 @@
 
 import json
 from http.client import HTTPConnection, HTTPException
-from typing import Any
 from urllib.parse import urlsplit
 
+from shared.core.codec import JsonObject
 from shared.core.errors import Unavailable
 
 CALL_TIMEOUT_SECONDS = 5.0
@@ -12,7 +12,7 @@ LATENCY_HEADER = "x-embedded-latency-seconds"
 """The header in which the applications that it plays say how long their answer has taken."""
 
 
-def read_clock(url: str, wait: float = 0.0, message: str = "") -> dict[str, Any]:
+def read_clock(url: str, wait: float = 0.0, message: str = "") -> JsonObject:
     """Its clock: `now` in ISO 8601, `scale` and `pace` in cloud seconds per wall second.
 
     It answers after at most `wait` cloud seconds; until then the responder of `message` counts as
@@ -26,7 +26,7 @@ def service_addresses(url: str) -> dict[str, str]:
     return _get_json(url, "/_cloud/addresses")
 
 
-def _get_json(url: str, path: str) -> dict[str, Any]:
+def _get_json(url: str, path: str) -> JsonObject:
     """What it answers to a GET. Raises: Unavailable."""
     connection = HTTPConnection(urlsplit(url).netloc, timeout=CALL_TIMEOUT_SECONDS)
     try:
@@ -35,7 +35,7 @@ def _get_json(url: str, path: str) -> dict[str, Any]:
         answer = response.read()
         if response.status != 200:
             raise Unavailable(f"the embedded cloud answered {response.status} to {path}")
-        found: dict[str, Any] = json.loads(answer)
+        found: JsonObject = json.loads(answer)
     except (OSError, HTTPException, ValueError) as error:
         raise Unavailable(f"the embedded cloud at {url}: {error}") from error
     finally:

@@ -7,12 +7,11 @@ Token's (firebase.google.com/docs/reference/rest/auth, "Exchange a refresh token
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 import msgspec
 
-from shared.core.codec import FrozenStruct, from_json
+from shared.core.codec import FrozenStruct, JsonObject, from_json
 from shared.core.errors import Rejected, Unavailable
 
 TOOLKIT_URL = "https://identitytoolkit.googleapis.com"
@@ -118,8 +117,8 @@ class SignIn:
         return _session(self._post(SECURE_TOKEN_URL, "/v1/token", form=said), "id_token", "refresh_token")
 
     def _post(
-        self, host: str, path: str, json: dict[str, Any] | None = None, form: dict[str, str] | None = None
-    ) -> dict[str, Any]:
+        self, host: str, path: str, json: JsonObject | None = None, form: dict[str, str] | None = None
+    ) -> JsonObject:
         place, headers = host, {}
         if self._played is not None:
             place, headers = f"http://{self._played}", {"Host": host.removeprefix("https://")}
@@ -133,7 +132,7 @@ class SignIn:
                 timeout=CALL_TIMEOUT_SECONDS,
                 trust_env=self._played is None,
             )
-            content = from_json(answer.content, dict[str, Any])
+            content = from_json(answer.content, JsonObject)
         except (httpx.HTTPError, msgspec.DecodeError) as error:
             raise Unavailable(f"sign-in: no answer ({type(error).__name__})") from None
         if answer.status_code >= 500:
@@ -143,7 +142,7 @@ class SignIn:
         return content
 
 
-def _session(answer: dict[str, Any], token: str, refresh_token: str) -> AuthSession:
+def _session(answer: JsonObject, token: str, refresh_token: str) -> AuthSession:
     try:
         return AuthSession(answer[token], answer[refresh_token])
     except KeyError:

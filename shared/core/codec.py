@@ -11,6 +11,10 @@ from msgspec import inspect
 from shared.core.errors import Refused
 
 T = TypeVar("T")
+JsonObject = dict[str, Any]
+"""An object of JSON: its values by their names."""
+DocumentFields = dict[str, Any]
+"""The fields of a document by their names, with every kind of value that the store holds."""
 
 SCHEMA_VERSION = 1
 """Version of every stored document; a reader that does not know it takes nothing."""
@@ -31,13 +35,13 @@ class StoredDocument(FrozenStruct, kw_only=True):
     schema: int = SCHEMA_VERSION
 
 
-def encode(value: msgspec.Struct) -> dict[str, Any]:
+def encode(value: msgspec.Struct) -> DocumentFields:
     """The fields of a document: plain maps, lists and scalars; times stay aware datetimes."""
-    fields: dict[str, Any] = msgspec.to_builtins(value, builtin_types=(datetime,))
+    fields: DocumentFields = msgspec.to_builtins(value, builtin_types=(datetime,))
     return fields
 
 
-def decode(kind: type[T], fields: dict[str, Any] | None) -> T:
+def decode(kind: type[T], fields: DocumentFields | None) -> T:
     """Return the value that a document holds. Raises: msgspec.ValidationError (other fields)."""
     return msgspec.convert(fields, _register_type(kind))
 
@@ -57,7 +61,7 @@ def collections_below(collection: str, name: str) -> Callable[[str], str]:
     return lambda document: f"{collection}/{document}/{name}"
 
 
-def read_object(text: bytes, limit: int) -> dict[str, Any]:
+def read_object(text: bytes, limit: int) -> JsonObject:
     """The JSON object that `text` holds; of a key that stands twice, the last.
 
     Raises: Refused when it is empty, longer than `limit` bytes, of more than `MAX_JSON_VALUES`
@@ -105,7 +109,7 @@ def type_info(kind: Any) -> inspect.Type:
     return inspect.type_info(_register_type(kind))
 
 
-def json_schema(kind: Any) -> dict[str, Any]:
+def json_schema(kind: Any) -> JsonObject:
     """The JSON Schema of a kind."""
     return msgspec.json.schema(_register_type(kind))
 

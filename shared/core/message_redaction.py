@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from shared.core.codec import read_object
+from shared.core.codec import JsonObject, read_object
 from shared.core.errors import Refused
 from shared.core.redaction import REDACTION_MARK, is_secret_field, redact_secrets
 
@@ -48,7 +48,7 @@ def _has_repeated_key(data: bytes) -> bool:
     return any(repetitions)
 
 
-def _redact_in_place(content: dict[str, Any]) -> bool:
+def _redact_in_place(content: JsonObject) -> bool:
     """Whether there were secrets; they are gone now."""
     found = False
     parts: list[Any] = [content]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from shared.core.codec import FrozenStruct, read_object
+from shared.core.codec import FrozenStruct, JsonObject, read_object
 from shared.core.errors import Refused
 
 MAX_REQUEST_BYTES = 14 * 1024 * 1024
@@ -129,7 +129,7 @@ class _Origin:
         self.topic = _topic(headers.get("ce-source", "")) or _topic(unquote(path))
         self.time: Any = headers.get("ce-time")
 
-    def unwrap_event(self, document: dict[str, Any]) -> dict[str, Any]:
+    def unwrap_event(self, document: JsonObject) -> JsonObject:
         """Return the object with `message`, unwrapped if need be. Raises: Refused (type, data)."""
         if "specversion" not in document:
             self._expect(self._headers.get("ce-type", PUBLISHED_EVENT_TYPE))
@@ -142,7 +142,7 @@ class _Origin:
             return read_object(_decode_base64(document["data_base64"], "data_base64"), MAX_REQUEST_BYTES)
         if not isinstance(document.get("data"), dict):
             raise Refused("the event holds no data object")
-        inner: dict[str, Any] = document["data"]
+        inner: JsonObject = document["data"]
         return inner
 
     def _expect(self, event_type: object) -> None:
@@ -150,7 +150,7 @@ class _Origin:
             raise Refused(f"an event of type {_format_value(event_type)}, not {PUBLISHED_EVENT_TYPE}")
 
 
-def _message(origin: _Origin, content: dict[str, Any]) -> PubSubMessage:
+def _message(origin: _Origin, content: JsonObject) -> PubSubMessage:
     message = content.get("message")
     if not isinstance(message, dict):
         raise Refused("no message in it")

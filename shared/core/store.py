@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
-from shared.core.codec import FrozenStruct, decode, encode
+from shared.core.codec import DocumentFields, FrozenStruct, decode, encode
 from shared.core.errors import Moved, Unavailable
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class Document(FrozenStruct):
     """A document as read; its fields are None when there is none."""
 
     path: str
-    fields: dict[str, Any] | None
+    fields: DocumentFields | None
     version: datetime | None
     read_at: datetime
     """By the store's clock, which judges leases."""
@@ -54,12 +54,12 @@ class Document(FrozenStruct):
         """Return the record in the document; None where there is none. Raises: as `decode`."""
         return decode(kind, self.fields) if self.fields is not None else None
 
-    def build_update(self, content: Struct | dict[str, Any]) -> "Update":
+    def build_update(self, content: Struct | DocumentFields) -> "Update":
         """Return the update by a record or by fields; the document must be as it was read."""
         fields = content if isinstance(content, dict) else encode(content)
         return Update(self.path, fields, self.version)
 
-    def build_write(self, content: Struct | dict[str, Any]) -> "Create | Update":
+    def build_write(self, content: Struct | DocumentFields) -> "Create | Update":
         """Return the update, or the creation where there was no document."""
         update = self.build_update(content)
         return update if self.fields is not None else Create(self.path, update.fields)
@@ -69,7 +69,7 @@ class Create(FrozenStruct):
     """Write a document that must not exist."""
 
     path: str
-    fields: dict[str, Any]
+    fields: DocumentFields
 
 
 class Update(FrozenStruct):
@@ -79,7 +79,7 @@ class Update(FrozenStruct):
     """
 
     path: str
-    fields: dict[str, Any]
+    fields: DocumentFields
     version: datetime | None = None
 
 
@@ -87,7 +87,7 @@ class Put(FrozenStruct):
     """Write a whole document, whatever was there."""
 
     path: str
-    fields: dict[str, Any]
+    fields: DocumentFields
 
 
 Write = Create | Update | Put

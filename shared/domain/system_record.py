@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from msgspec.structs import replace
 
-from shared.core.codec import FrozenStruct, StoredDocument, decode, documents_of
+from shared.core.codec import DocumentFields, FrozenStruct, StoredDocument, decode, documents_of
 from shared.domain.policy.scenario_names import Mode
 
 ALL_SYSTEMS = "all"
@@ -178,6 +177,6 @@ def active_freeze(freezes: Iterable[Freeze], now: datetime, *, ordered: bool = F
     return next((one for one in counting if one.begins_at <= now < one.until), None)
 
 
-def decode_system(fields: dict[str, Any] | None, name: str) -> System:
+def decode_system(fields: DocumentFields | None, name: str) -> System:
     """Return the system that these fields hold; a new one of that name, where there are none."""
     return decode(System, fields) if fields else System(name)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import jsonschema_rs
 
-from shared.core.codec import from_json
+from shared.core.codec import JsonObject, from_json
 from shared.policy_files.yaml_document import Findings, YamlPath, read_plain_scalar
 
 SCHEMA_FILE = FilePath(__file__).parent.parent.parent / "policies" / "policy.schema.json"
@@ -37,8 +37,8 @@ def validate_schema(policy: Any) -> Findings:
 
 
 @cache
-def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = from_json(SCHEMA_FILE.read_bytes())
+def _schema() -> JsonObject:
+    schema: JsonObject = from_json(SCHEMA_FILE.read_bytes())
     return schema
 
 
@@ -107,16 +107,16 @@ def _keys_that_need(error: jsonschema_rs.ValidationError, key: str) -> str:
     """The keys beside which another one must stand; nothing, where it is always needed."""
     if error.schema_path[-1] != "dependentRequired":
         return ""
-    needs, written = _schema_part(error)["dependentRequired"].items(), cast("dict[str, Any]", error.instance)
+    needs, written = _schema_part(error)["dependentRequired"].items(), cast("JsonObject", error.instance)
     return f" beside {next(one for one, keys in needs if key in keys and one in written)!r}"
 
 
-def _schema_part(error: jsonschema_rs.ValidationError) -> dict[str, Any]:
+def _schema_part(error: jsonschema_rs.ValidationError) -> JsonObject:
     """The part of the schema whose keyword is broken."""
     part: Any = _schema()
     for key in error.schema_path[:-1]:
         part = part[key]
-    found: dict[str, Any] = part
+    found: JsonObject = part
     return found
 
 

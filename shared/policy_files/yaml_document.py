@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from shared.core.codec import JsonObject
+
 YamlPath = tuple[str | int, ...]
 """Where a value stands: the keys and indices that lead to it."""
 
@@ -97,7 +99,7 @@ class YamlDocument:
             self.faults.append(YamlFault(_line(event), message))
         return read_plain_scalar(event.value)
 
-    def _mapping(self, path: YamlPath) -> dict[str, Any]:
+    def _mapping(self, path: YamlPath) -> JsonObject:
         found = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             self._refuse_indirection(event)
@@ -182,13 +184,13 @@ def _find_other_reading(text: str) -> str:
     return _AMBIGUOUS_WORDS.get(text.lower(), "a decimal number" if _AMBIGUOUS_NUMBER.fullmatch(text) else "")
 
 
-def mapping_in(holder: Any, key: str) -> dict[str, Any]:
+def mapping_in(holder: Any, key: str) -> JsonObject:
     """The mapping under that key; an empty one, where there is none."""
     found = holder.get(key) if isinstance(holder, dict) else None
     return found if isinstance(found, dict) else {}
 
 
-def entries_in(holder: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def entries_in(holder: Any, key: str) -> Iterator[tuple[int, JsonObject]]:
     """The mappings in the list under that key, each with its index."""
     yield from ((index, one) for index, one in enumerate(list_in(holder, key)) if isinstance(one, dict))
 

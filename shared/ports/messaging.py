@@ -9,6 +9,9 @@ from shared.domain.notices.message import NoticeMessage
 from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel
 
+NoticeFields = Mapping[str, Any]
+"""What a channel is handed of a notice, by name: its words, and facts for the team."""
+
 
 class Bus(Protocol):
     """Topics: Pub/Sub."""
@@ -64,11 +67,11 @@ class NoticeRenderer(Protocol):
 class Sender(Protocol):
     """A way to tell people."""
 
-    def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
+    def send(self, channel: Channel, key: str, notice: NoticeFields) -> None:
         """Send a notice; `key` marks a repeat. Raises: Unavailable (retry), Rejected (never)."""
 
     def send_each(
-        self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
+        self, channel: Channel, key: str, notice: NoticeFields, tokens: Sequence[str]
     ) -> list[PushResult]:
         """The same for each of some devices or addresses, at most BATCH: what became of each.
 

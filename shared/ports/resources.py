@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from shared.core.codec import FrozenStruct
+from shared.core.codec import FrozenStruct, JsonObject
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.images import Cleanup, StoredImage
@@ -74,7 +74,7 @@ class Rules(Protocol):
 class AuthSettings(Protocol):
     """The configuration of Identity Platform."""
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> JsonObject:
         """Each setting by its path, without secrets."""
 
     def configure(self, changes: Mapping[str, Any]) -> None:

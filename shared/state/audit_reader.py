@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from shared.core.codec import decode
+from shared.core.codec import DocumentFields, decode
 from shared.core.errors import Unavailable
 from shared.core.store import Document, ObjectStore, Query, Store
 from shared.core.text import last_segment
@@ -175,7 +175,7 @@ def _read_entries(documents: Iterable[Document]) -> tuple[list[AuditEntry], list
     return entries, faults
 
 
-def _decode_document(kind: type[T], kept: dict[str, Any] | None) -> T | None:
+def _decode_document(kind: type[T], kept: DocumentFields | None) -> T | None:
     """The value in a document; None where there is no document, or it holds something else."""
     if kept is None:
         return None

@@ -7,7 +7,6 @@ its command's id, which is in it, whoever listens knows the repeat.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -16,6 +15,7 @@ from responders.rollback.isolation import fence_guard
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.controls import is_change_blocked
 from responders.support.resumable_command import COMMAND_TIMEOUT, completed_record, postponed_record
+from shared.core.codec import JsonObject
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.text import suggest_names
 from shared.domain.commands.command import CommandRecord
@@ -66,7 +66,7 @@ def request_next_topic(ports: Ports, policy: Policy, record: CommandRecord, now:
     return replace(record, answer={**record.answer, "taken": {**taken, topic: message}}, due_at=now)
 
 
-def _build_request_message(policy: Policy, record: CommandRecord, topic: str) -> dict[str, Any]:
+def _build_request_message(policy: Policy, record: CommandRecord, topic: str) -> JsonObject:
     """What is said: no field named means whole documents, no document named all of them."""
     collection = record.answer["collection"]
     derived = [one for one in policy.collections[collection].derived if one.topic == topic]

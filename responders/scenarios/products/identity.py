@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 from responders.scenarios.resource_plan import Portion, ResourceState
-from shared.core.codec import from_json
+from shared.core.codec import JsonObject, from_json
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, is_secret_path
 from shared.domain.rollback.plan import build_step
 from shared.engine.steps.resources.set_auth_config import (
@@ -57,7 +56,7 @@ def _find_blocking_functions(
 ) -> tuple[tuple[str, ...], list[str]]:
     """The functions that restored triggers call, and the addresses at which there is none."""
     goal = next((one.goal for one in settings if one.path == BLOCKING), None)
-    triggers = from_json(goal, dict[str, dict[str, Any]]) if goal else {}
+    triggers = from_json(goal, dict[str, JsonObject]) if goal else {}
     addresses = sorted({str(one.get("functionUri", "")) for one in triggers.values()})
     found = {address: _function_at(address, live) for address in addresses}
     called = tuple(sorted({name for name in found.values() if name}))

@@ -1,8 +1,7 @@
 """Chat, mail, text messages and pagers, by the addresses that apprise knows."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from shared.adapters.channels.base import ChannelClients, message_of
@@ -10,17 +9,18 @@ from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.message import NoticeMessage
 from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel
+from shared.ports.messaging import NoticeFields
 
 ADDRESS_PLACEHOLDER = "{address}"
 
 
-def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
+def send(clients: ChannelClients, channel: Channel, key: str, notice: NoticeFields) -> None:
     """Send the words to the addresses in the channel's secret. Raises: Rejected, Unavailable."""
     send_message(clients.read_secret(channel), message_of(notice), channel.name)
 
 
 def send_each(
-    clients: ChannelClients, channel: Channel, notice: Mapping[str, Any], addresses: Sequence[str]
+    clients: ChannelClients, channel: Channel, notice: NoticeFields, addresses: Sequence[str]
 ) -> list[PushResult]:
     """Send the words to each, in the place of `{address}` in the secret. Raises: as `send`."""
     secret = clients.read_secret(channel)

@@ -5,19 +5,18 @@ key in `Authorization: OAuth KEY`. It is found by our id in its name, so that a 
 was lost makes no second one, and an update that is there already is not made again.
 """
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from shared.adapters.channels.base import ChannelClients, exchange, message_of
-from shared.core.codec import FrozenStruct, from_json
+from shared.core.codec import FrozenStruct, JsonObject, from_json
 from shared.core.errors import Unavailable
 from shared.domain.incidents.incident import CHECKED_STATUS_NAME, RECHECKED_STATUS_NAME
 from shared.domain.notices.message import NoticeMessage
 from shared.domain.policy.channels import Channel
 from shared.domain.presentation.status_page import RESTORED_STATUS_NAMES, UNOBSERVED_STATUS_NAME
+from shared.ports.messaging import NoticeFields
 
 API_URL = "https://api.statuspage.io"
 CALL_TIMEOUT_SECONDS = 10.0
@@ -38,7 +37,7 @@ A notice of no incident has no public word.
 _RETRYABLE_STATUSES = frozenset({408, 420, 429})
 
 
-def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
+def send(clients: ChannelClients, channel: Channel, key: str, notice: NoticeFields) -> None:
     """Show the words in the incident of the channel's page. Raises: Rejected, Unavailable."""
     page = Statuspage(channel.target or "", clients.read_secret(channel))
     page.post_update(notice["incident"], notice["public_word"], message_of(notice), key)
@@ -82,7 +81,7 @@ class Statuspage:
             raise Unavailable("statuspage: an answer that cannot be read") from unlike
         return next((one for one in found if one.name.endswith(f"({incident})")), None)
 
-    def _send_request(self, method: str, url: str, key: str, said: dict[str, Any] | None) -> bytes:
+    def _send_request(self, method: str, url: str, key: str, said: JsonObject | None) -> bytes:
         headers = {**self._headers, "Content-Type": "application/json"}
         if key:
             headers["Idempotency-Key"] = key

@@ -13,6 +13,7 @@ from shared.domain.notices.message import NoticeMessage
 from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel
 from shared.ports.identity import SecretValues
+from shared.ports.messaging import NoticeFields
 
 
 class PushChannel(Protocol):
@@ -40,7 +41,7 @@ class ChannelClients(FrozenStruct):
         return self.secrets.read(channel.secret or "") if self.secrets is not None else ""
 
 
-Send = Callable[[ChannelClients, Channel, str, Mapping[str, Any]], None]
+Send = Callable[[ChannelClients, Channel, str, NoticeFields], None]
 """Sends one notice to a channel; the text is the key by which a repeat is recognised.
 
 Raises: Rejected for an answer that will not change, Unavailable for any other.
@@ -63,6 +64,6 @@ def exchange(name: str, retryable: Container[int], *request: Any, **more: Any) -
     raise kind(f"{name} answered {status}")
 
 
-def message_of(notice: Mapping[str, Any]) -> NoticeMessage:
+def message_of(notice: NoticeFields) -> NoticeMessage:
     """Return the words of a notice."""
     return NoticeMessage(notice["subject"], notice["body"])

@@ -1,7 +1,6 @@
 """Notices on their way to people."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from shared.adapters.channels import apprise
 from shared.adapters.channels.base import ChannelClients, PushChannel, message_of
@@ -10,6 +9,7 @@ from shared.adapters.prober import HostResolver, resolve_publicly
 from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel, ChannelKind
 from shared.ports.identity import SecretValues
+from shared.ports.messaging import NoticeFields
 
 
 class ChannelSender:
@@ -28,13 +28,13 @@ class ChannelSender:
         """`push` by system."""
         self._clients = ChannelClients(resolve, secrets, push or {})
 
-    def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
+    def send(self, channel: Channel, key: str, notice: NoticeFields) -> None:
         if self._clients.secrets is None and channel.kind is not ChannelKind.WEBHOOK:
             return  # a rehearsal
         SENDERS[channel.kind](self._clients, channel, key, notice)
 
     def send_each(
-        self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
+        self, channel: Channel, key: str, notice: NoticeFields, tokens: Sequence[str]
     ) -> list[PushResult]:
         """By push to devices, or by apprise to addresses."""
         if self._clients.secrets is None:  # a rehearsal

@@ -1,7 +1,5 @@
 """Notices as JSON to a web hook."""
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -9,13 +7,14 @@ import msgspec
 from shared.adapters.channels.base import ChannelClients, exchange
 from shared.core.errors import Rejected
 from shared.domain.policy.channels import Channel
+from shared.ports.messaging import NoticeFields
 
 SEND_TIMEOUT_SECONDS = 5.0
 _LATER = frozenset({408, 429})
 """Time-out and too many requests: the only client errors that pass by themselves."""
 
 
-def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
+def send(clients: ChannelClients, channel: Channel, key: str, notice: NoticeFields) -> None:
     """Post the notice, with `key` as `Idempotency-Key`. Raises: Rejected, Unavailable."""
     if channel.url is None:
         raise Rejected(f"channel {channel.name} has no address")

@@ -20,7 +20,7 @@ from shared.adapters.gcp.errors import (
     StatusErrors,
     error_for_status,
 )
-from shared.core.codec import FrozenStruct, from_json
+from shared.core.codec import FrozenStruct, JsonObject, from_json
 from shared.core.errors import RollbackError, Unavailable
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
@@ -111,14 +111,14 @@ class Rest:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         meanings: StatusErrors = EFFECT_ERRORS,
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Return the answer to a call that changes something, sent once.
 
         It is here within `EFFECT_TIMEOUT_SECONDS`.
         Raises: Ambiguous when it may have taken effect; else what `meanings` says.
         """
         content, _ = self._send_request(method, path, query, headers or {}, body, meanings)
-        return self._read(content, dict[str, Any], meanings)
+        return self._read(content, JsonObject, meanings)
 
     def items(self, path: str, field: str, kind: type[T], page_size: int) -> Iterator[T]:
         """Yield `field` of all pages. Raises: Unavailable, also when a part was not read."""

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, field
 from msgspec.structs import replace
 
-from shared.core.codec import FrozenStruct, StoredDocument, documents_of, from_builtins, from_json
+from shared.core.codec import FrozenStruct, JsonObject, StoredDocument, documents_of, from_builtins, from_json
 from shared.core.durations import parse_duration
 from shared.core.errors import Refused
 from shared.core.redaction import redact_value
@@ -134,7 +134,7 @@ class CommandRecord(StoredDocument):
     """What is to begin later; None: nothing."""
     due_at: datetime | None = None
     """When a worker must look next; None: it is done."""
-    answer: dict[str, Any] = {}
+    answer: JsonObject = {}
     """What the rehearsal found; of a pause, how much was in flight."""
     tells: str = ""
     """The event to write into the audit log of each rollback under way; empty: none is left."""
@@ -219,9 +219,9 @@ def _verbs(shape: Mapping[str, Any]) -> list[str]:
 
 
 @cache
-def _schema(shape: str) -> dict[str, Any]:
+def _schema(shape: str) -> JsonObject:
     """Return the schema of one shape, whose faults the alternatives hide; "": of all verbs."""
-    schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
+    schema: JsonObject = json.loads(SCHEMA_FILE.read_text())
     del schema["unevaluatedProperties"]
     for one in schema.pop("oneOf"):
         verbs = _verbs(one)

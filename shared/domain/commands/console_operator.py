@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from shared.core.codec import FrozenStruct, from_builtins
+from shared.core.codec import FrozenStruct, JsonObject, from_builtins
 from shared.core.errors import Rejected
 from shared.domain.commands.credential import Credential, CredentialKind
 from shared.domain.policy.operator_identity import Role
@@ -39,9 +39,9 @@ class OperatorAccount(FrozenStruct):
     """Whatever was signed in before is revoked."""
 
 
-def operator_fields(session: Credential) -> dict[str, Any]:
+def operator_fields(session: Credential) -> JsonObject:
     """What a command says of the person of a session."""
-    said: dict[str, Any] = msgspec.to_builtins(
+    said: JsonObject = msgspec.to_builtins(
         Operator(
             uid=session.subject,
             name=session.name,

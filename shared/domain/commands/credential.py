@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from shared.core.codec import FrozenStruct, StoredDocument, documents_of, from_builtins, from_json
+from shared.core.codec import FrozenStruct, JsonObject, StoredDocument, documents_of, from_builtins, from_json
 from shared.core.errors import Rejected
 from shared.domain.policy.operator_identity import Role
 
@@ -78,7 +78,7 @@ def command_fingerprint(command: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def decode_unverified_token(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def decode_unverified_token(token: str) -> tuple[JsonObject, JsonObject]:
     """Header and claims of a token that is written in the one way there is. Nothing is verified.
 
     Base64 leaves bits of its last sign unused and decoders are lenient: one signature has many

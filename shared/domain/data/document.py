@@ -8,7 +8,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from shared.core.codec import FrozenStruct
+from shared.core.codec import DocumentFields, FrozenStruct
 from shared.core.errors import RollbackError
 from shared.domain.policy.document_scope import Scope
 
@@ -56,7 +56,7 @@ class DocumentSnapshot(FrozenStruct):
 
     path: str
     """In its database: `users/ada`."""
-    fields: dict[str, Any]
+    fields: DocumentFields
     created_at: datetime
     updated_at: datetime
     """When it was written so: what a write that must not go over a newer one names."""
@@ -66,7 +66,7 @@ class Rewrite(FrozenStruct):
     """One document as it is to be, unless somebody has written it since it was read."""
 
     path: str
-    fields: dict[str, Any] | None
+    fields: DocumentFields | None
     """None: it is to be gone."""
     seen_at: datetime | None
     """When it was written as it was read; None: it was not there."""

@@ -1,10 +1,8 @@
 """A function as its builds have left it, and what it is built from again."""
 
-from typing import Any
-
 from msgspec.structs import replace
 
-from shared.core.codec import FrozenStruct
+from shared.core.codec import FrozenStruct, JsonObject
 from shared.domain.deployments.inventory.inventory_parts import (
     Configuration,
     FunctionState,
@@ -45,7 +43,7 @@ class Recipe(FrozenStruct):
 
     source: SourceObject
     """Our copy."""
-    definition: dict[str, Any]
+    definition: JsonObject
     """As recorded: `FunctionState.definition`."""
     configuration: Configuration
     """As recorded; it tells where the values of the variables are kept."""

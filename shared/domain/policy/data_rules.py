@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from shared.core.codec import FrozenStruct
+from shared.core.codec import FrozenStruct, JsonObject
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import DEFAULT_DATABASE
 
@@ -60,7 +60,7 @@ class Collection(FrozenStruct):
 
     critical_as: str = ""
     everywhere: bool = False
-    schema: dict[str, Any] = {}
+    schema: JsonObject = {}
     references: dict[str, str] = {}
     """Fields that name documents, with the declared collection that these are in."""
     media: dict[str, str] = {}

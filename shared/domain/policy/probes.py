@@ -4,7 +4,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from shared.core.codec import FrozenStruct
+from shared.core.codec import FrozenStruct, JsonObject
 from shared.domain.policy.scenario_names import ScenarioName
 
 
@@ -27,7 +27,7 @@ class ExpectedAnswer(FrozenStruct):
     """What a healthy system answers; all that is declared must hold."""
 
     status: int | None = None
-    json: dict[str, Any] = {}
+    json: JsonObject = {}
     text: str = ""
 
 

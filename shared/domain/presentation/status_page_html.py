@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from shared.core.codec import FrozenStruct
+from shared.core.codec import FrozenStruct, JsonObject
 from shared.core.durations import format_minute
 from shared.domain.presentation.html_templates import TemplateFilters, add_style, create_environment
 from shared.domain.presentation.status_page import StatusPageIncident, StatusPageView
@@ -53,9 +53,7 @@ def render_objects(view: StatusPageView, address: str) -> dict[str, RenderedObje
     }
 
 
-def _json_feed(
-    view: StatusPageView, incidents: tuple[StatusPageIncident, ...], address: str
-) -> dict[str, Any]:
+def _json_feed(view: StatusPageView, incidents: tuple[StatusPageIncident, ...], address: str) -> JsonObject:
     """https://www.jsonfeed.org/version/1.1/ (read 2026-11), and the state of each part."""
     return {
         "version": "https://jsonfeed.org/version/1.1",

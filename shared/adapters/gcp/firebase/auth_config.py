@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.adapters.gcp.rest import Rest
+from shared.core.codec import JsonObject
 from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.inventory_parts import flatten_settings, is_secret_path
 
@@ -25,9 +26,9 @@ class IdentityPlatform:
     def __post_init__(self) -> None:
         self._path = f"/admin/v2/projects/{self._project}/config"
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> JsonObject:
         """Each setting by its path; secrets do not leave this call."""
-        config = self._rest.get(self._path, dict[str, Any], headers={"x-goog-user-project": self._project})
+        config = self._rest.get(self._path, JsonObject, headers={"x-goog-user-project": self._project})
         said = {name: value for name, value in config.items() if name not in _OUTPUT_ONLY_FIELDS}
         return flatten_settings(said)
 
@@ -48,9 +49,9 @@ class IdentityPlatform:
         )
 
 
-def _nest_settings(changes: Mapping[str, Any]) -> dict[str, Any]:
+def _nest_settings(changes: Mapping[str, Any]) -> JsonObject:
     """The settings at their places; one that is to be cleared is absent."""
-    body: dict[str, Any] = {}
+    body: JsonObject = {}
     for path, value in changes.items():
         if value is None:
             continue

@@ -1,12 +1,10 @@
 """The client template of Firebase Remote Config."""
 
-from typing import Any
-
 import msgspec
 
 from shared.adapters.gcp.errors import RECHECKED_EFFECT_ERRORS
 from shared.adapters.gcp.rest import Rest
-from shared.core.codec import from_json
+from shared.core.codec import JsonObject, from_json
 from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.inventory_parts import (
     RemoteConfigTemplate,
@@ -30,7 +28,7 @@ class FirebaseRemoteConfig:
 
     def template(self) -> RemoteConfigTemplate:
         """What is published; where nothing ever was, an empty template of version "0"."""
-        template, etag = self._rest.get_with_etag(self._path, dict[str, Any])
+        template, etag = self._rest.get_with_etag(self._path, JsonObject)
         version = template.pop("version", {})
         number = version.get("versionNumber", "0") if isinstance(version, dict) else "0"
         content = msgspec.json.encode(template).decode()
@@ -47,7 +45,7 @@ class FirebaseRemoteConfig:
         self._rest.send_change(
             "PUT",
             self._path,
-            from_json(content, dict[str, Any]),
+            from_json(content, JsonObject),
             query={"validateOnly": "true"} if dry_run else None,
             headers={"If-Match": etag},
             meanings=RECHECKED_EFFECT_ERRORS,

@@ -6,6 +6,7 @@ from typing import Any
 
 from google.cloud.firestore_v1.field_path import FieldPath
 
+from shared.core.codec import DocumentFields
 from shared.core.errors import Rejected
 from shared.core.store import SERVER_TIME
 from shared.domain.data.document import GeoPoint, Reference
@@ -37,7 +38,7 @@ def to_value_message(kind: Any, value: Any) -> Any:
     return message
 
 
-def read_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+def read_fields(fields: Mapping[str, Any]) -> DocumentFields:
     """Return a message's map as values of `shared.domain.data.document`; times in UTC."""
     return {name: _read(value) for name, value in fields.items()}
 

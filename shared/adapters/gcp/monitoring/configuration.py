@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.adapters.gcp.rest import Answer, Rest
+from shared.core.codec import JsonObject
 from shared.ports.operations_project import Metric, MetricQuery
 
 HOST = "monitoring.googleapis.com"
@@ -32,7 +33,7 @@ class _Policy(Answer):
     enabled: bool = True
     user_labels: dict[str, str] = {}
     notification_channels: list[str] = []
-    conditions: list[dict[str, Any]] = []
+    conditions: list[JsonObject] = []
 
 
 class _Label(Answer):
@@ -88,7 +89,7 @@ class CloudMonitoring:
                 filters=tuple(_texts(one, _FILTERS)),
                 queries=tuple(_texts(one, _QUERIES)),
             )
-            for one in self._rest.items(path, "dashboards", dict[str, Any], _PAGE)
+            for one in self._rest.items(path, "dashboards", JsonObject, _PAGE)
         ]
 
     def metric(self, name: str) -> Metric | None:

@@ -6,9 +6,9 @@ Shapes: https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locat
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from shared.adapters.gcp.rest import Answer, Rest
+from shared.core.codec import JsonObject
 from shared.core.errors import Unavailable
 from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import SchedulerJob, json_fingerprint
@@ -24,7 +24,7 @@ _VOLATILE_FIELDS = frozenset({"lastAttemptTime", "scheduleTime", "state", "statu
 _TARGETS = {"httpTarget": "uri", "pubsubTarget": "topicName", "appEngineHttpTarget": "relativeUri"}
 """Where each kind of target says what it reaches."""
 
-Job = dict[str, Any]
+Job = JsonObject
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import Any
 from google.cloud import functions_v2
 from google.protobuf.json_format import MessageToDict
 
+from shared.core.codec import JsonObject
 from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import (
     Configuration,
@@ -72,7 +73,7 @@ def variable_values(message: Any) -> VariableValues:
     )
 
 
-def _definition(message: Any) -> dict[str, Any]:
+def _definition(message: Any) -> JsonObject:
     """All that whoever deployed it has said, but for values of plain variables and its source."""
     said = type(message)()
     said.CopyFrom(message)
@@ -81,7 +82,7 @@ def _definition(message: Any) -> dict[str, Any]:
             holder = getattr(said, place) if place else said
             for name in names:
                 holder.ClearField(name)
-    written: dict[str, Any] = MessageToDict(said)
+    written: JsonObject = MessageToDict(said)
     return written
 
 

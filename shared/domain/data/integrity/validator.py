@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import jsonschema_rs
 import msgspec
 
-from shared.core.codec import FrozenStruct, from_json
+from shared.core.codec import FrozenStruct, JsonObject, from_json
 from shared.domain.data.document import (
     DocumentSnapshot,
     GeoPoint,
@@ -39,7 +39,7 @@ _COMPARATORS: Mapping[Comparison, Callable[[Any, Any], bool]] = {
 }
 
 
-def compile_schema(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+def compile_schema(schema: JsonObject) -> jsonschema_rs.Draft202012Validator:
     """The schema, ready to be asked; nothing is fetched for it. Raises: ValueError for none."""
     return _compile_cached(msgspec.json.encode(schema, order="deterministic"))
 

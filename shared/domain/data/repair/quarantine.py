@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from shared.core.codec import FrozenStruct, StoredDocument, collections_below, from_msgpack
+from shared.core.codec import DocumentFields, FrozenStruct, StoredDocument, collections_below, from_msgpack
 from shared.domain.data.document import DocumentSnapshot, GeoPoint, Reference
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
 
@@ -26,7 +26,7 @@ class DocumentChange(FrozenStruct):
     path: str
     before: DocumentSnapshot | None
     """None: it was not there."""
-    after: dict[str, Any] | None
+    after: DocumentFields | None
     """None: it was removed."""
     of: datetime | None = None
     """When the version was written that it is brought back to; None: to none."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shared.core.codec import FrozenStruct
+from shared.core.codec import FrozenStruct, JsonObject
 from shared.domain.deployments.inventory.traffic import Scaling, Traffic
 
 LIVE_CHANNEL = "live"
@@ -106,7 +106,7 @@ class FunctionState(FrozenStruct):
     """By short name, LATEST resolved."""
     latest: str = ""
     """Short name of the newest revision that is ready: where LATEST leads."""
-    definition: dict[str, Any] = {}
+    definition: JsonObject = {}
     """All that it was deployed with, verbatim, as Functions v2 writes it in JSON, to be deployed
     again: without values of plain variables, where its source lies, traffic, and what the platform
     alone says."""
@@ -123,7 +123,7 @@ class FunctionState(FrozenStruct):
     @property
     def is_retried(self) -> bool:
         """Whether events that it failed are delivered again."""
-        trigger: dict[str, Any] = self.definition.get("eventTrigger", {})
+        trigger: JsonObject = self.definition.get("eventTrigger", {})
         return trigger.get("retryPolicy") == "RETRY_POLICY_RETRY"
 
     @property
@@ -282,7 +282,7 @@ class WholeInventory(FrozenStruct):
     """By namespace."""
     rules: dict[str, RulesRelease] | None = None
     """By release: `cloud.firestore`, `firebase.storage/BUCKET`."""
-    identity: dict[str, Any] | None = None
+    identity: JsonObject | None = None
     """Each setting of Identity Platform by its path, `signIn.email.enabled`; no secrets."""
     indexes: dict[str, Index] | None = None
     """By definition."""
@@ -322,9 +322,9 @@ def build_configuration(
     )
 
 
-def flatten_settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten_settings(config: Mapping[str, Any], prefix: str = "") -> JsonObject:
     """Return each setting by its path; secrets are left out, so their change is not seen."""
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     for name, value in config.items():
         if isinstance(value, Mapping) and value and name not in _SECRET:
             found |= flatten_settings(value, f"{prefix}{name}.")

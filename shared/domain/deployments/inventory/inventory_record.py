@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from shared.core.codec import StoredDocument, documents_of, from_builtins, from_json
+from shared.core.codec import DocumentFields, StoredDocument, documents_of, from_builtins, from_json
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.system_policy import Policy
@@ -48,9 +48,9 @@ def known_functions(fields: Mapping[str, Any] | None) -> dict[str, str]:
     return {**(fields or {}).get("deleted", {}), **(fields or {}).get("codebases", {})}
 
 
-def encode(stock: InventoryRecord) -> dict[str, Any]:
+def encode(stock: InventoryRecord) -> DocumentFields:
     """The fields of its document; `id` is what it is handed on by."""
-    fields: dict[str, Any] = msgspec.to_builtins(
+    fields: DocumentFields = msgspec.to_builtins(
         replace(stock, live=WholeInventory()), builtin_types=(datetime,)
     )
     return {**fields, "id": stock.system, "live": pack_inventory(stock.live)}
