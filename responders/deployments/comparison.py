@@ -77,7 +77,7 @@ def _compare_once(
     document_of = store.get(system_path(policy.system))
     system = decode_system(document_of.fields, policy.system)
     whole = read_inventory(ports, policy)
-    codebases = codebases_of(whole.functions or {}) or (stock.codebases if stock else {})
+    codebases = codebases_of(whole.function_states) or (stock.codebases if stock else {})
     policy = resolve_groups(policy, {**(stock.deleted if stock else {}), **codebases})
     found = stocks.filter_protected(whole, policy)
     observed_at = now + timedelta(seconds=ports.clock.monotonic() - began)

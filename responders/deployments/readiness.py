@@ -186,7 +186,7 @@ def _calls(ports: Ports, policy: Policy, record: WholeInventory, live: WholeInve
     """The calls that look at every revision, and at what a deployment had and nothing shows now."""
     estate = ports.system(policy.system).resources
     sites, rules = live.sites or {}, live.rules or {}
-    accounts = accounts_of((record.functions or {}).values())
+    accounts = accounts_of(record.function_states.values())
     places = repositories(images_of(record))
     calls: dict[str, Call] = {
         "inventory": ports.system(policy.system).platform.inventory,

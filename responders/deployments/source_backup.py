@@ -90,7 +90,7 @@ def back_up_recorded_sources(
 
 def _calls(ports: Ports, policy: Policy, live: WholeInventory) -> Calls:
     calls = _build_copy_calls(ports, policy, live)
-    for name, one in (live.functions or {}).items():
+    for name, one in live.function_states.items():
         if ports.buckets.values is not None and is_missing_values(one):
             calls[f"values {name}"] = partial(
                 _store_variable_values, ports, ports.buckets.values, policy, one
@@ -100,7 +100,7 @@ def _calls(ports: Ports, policy: Policy, live: WholeInventory) -> Calls:
 
 def _build_copy_calls(ports: Ports, policy: Policy, whole: WholeInventory) -> Calls:
     calls: Calls = {}
-    for name, one in (whole.functions or {}).items():
+    for name, one in whole.function_states.items():
         if ports.buckets.sources is not None and one.source is not None and is_missing_source_copy(one):
             place = source_object_name(policy.system, one)
             calls[f"copy {name}"] = partial(ports.buckets.sources.copy, one.source, place)
@@ -119,7 +119,7 @@ def _store_variable_values(
 
 
 def _add_stored_objects(live: WholeInventory, answers: Mapping[str, Any]) -> WholeInventory:
-    functions = dict(live.functions or {})
+    functions = dict(live.function_states)
     for key, answer in answers.items():
         what, _, name = key.partition(" ")
         if isinstance(answer, RollbackError):
@@ -136,7 +136,7 @@ def _find_backup_faults(stock: InventoryRecord, answers: Mapping[str, Any]) -> d
     """Why something is still not kept; of what was not asked for, what is known already."""
     lacking = {
         key
-        for name, one in (stock.live.functions or {}).items()
+        for name, one in stock.live.function_states.items()
         for key, lacks in (
             (f"copy {name}", is_missing_source_copy(one)),
             (f"values {name}", is_missing_values(one)),
@@ -161,7 +161,7 @@ def _commit_backup(
     """Where things are kept, in the stock and in the newest record, and why not. Raises: Moved."""
     now = document.read_at
     changes = {"live": stocks.pack_inventory(kept.live), "unkept": kept.unkept}
-    was, functions = before.live.functions or {}, kept.live.functions or {}
+    was, functions = before.live.function_states, kept.live.function_states
     stored = sum(one != was.get(name) for name, one in functions.items())
     told = create_event("functions.kept", now, ACTOR, kept=stored, unkept=kept.unkept)
     writes = [

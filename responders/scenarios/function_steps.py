@@ -32,7 +32,7 @@ class FunctionStepBuilder:
         self._target = change.target
         self._change = change
         self._execution = execution
-        self._seen = (seen.functions or {}) if seen is not None else {}
+        self._seen = seen.function_states if seen is not None else {}
         self._may_rebuild = may_rebuild
 
     def service_name(self, function: str) -> str:

@@ -66,7 +66,7 @@ def plan_functions(
             more, last_of[name] = _build_group_steps(members, canary, verdict, before, ways)
             steps += more
     reported = (
-        *_format_unchanged_lines(change, scope, (seen.functions or {}) if seen is not None else {}),
+        *_format_unchanged_lines(change, scope, seen.function_states if seen is not None else {}),
         *describe_missing(target, differing),
         *(() if fits else ("a function whose shift fails is not rebuilt: there are too many functions",)),
         *not_restored.format_unrestored_lines(differing, inventory, record, seen),

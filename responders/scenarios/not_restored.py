@@ -25,7 +25,7 @@ def format_unrestored_lines(
     yield from _format_hosting_pins(functions, inventory)
     if live is None:
         return
-    was, now = (record.functions or {}) if record is not None else {}, live.functions or {}
+    was, now = record.function_states if record is not None else {}, live.function_states
     for name in sorted(set(functions) & now.keys()):
         if name in was:
             yield from _format_trigger_difference(name, was[name], now[name])

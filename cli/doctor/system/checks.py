@@ -174,7 +174,7 @@ def _stable(facts: SystemFacts) -> Findings:
 def _functions(facts: SystemFacts) -> Findings:
     """Whether the policy's functions are the live ones."""
     name, live = facts.policy.project, require_read(facts.inventory, facts.policy.project)
-    functions = {**dict.fromkeys(live, ""), **codebases_of(facts.rest.functions or {})}
+    functions = {**dict.fromkeys(live, ""), **codebases_of(facts.rest.function_states)}
     declared = resolve_groups(facts.policy, functions).functions
     ungrouped = find_ungrouped(facts.policy, functions)
     if missing := {*declared} - {*live}:

@@ -163,7 +163,7 @@ def find_triggered_targets(
     policy: Policy, writes: DocumentWriteCounts, facts: DecisionFacts
 ) -> list[TriggeredTarget]:
     """All that these documents start: functions, and what else has a trigger of Eventarc."""
-    functions = (facts.seen.functions or {}).values() if facts.seen is not None else ()
+    functions = facts.seen.function_states.values() if facts.seen is not None else ()
     hearing = facts.triggers if isinstance(facts.triggers, tuple) else ()
     besides = {name for name, one in policy.collections.items() if one.everywhere}
     times = Counter[tuple[str, str]]()

@@ -340,7 +340,7 @@ def _functions_under_manual_control(case: Case, looked: _RolloutComparison) -> s
     system = case.ports.store.get(system_path(case.policy.system)).decode(System)
     until_when = (*system.chosen.items(), *system.suspended.items())
     in_hand = {name for name, until in until_when if until > case.now()}
-    before = _last_inventory(case).functions or {}
+    before = _last_inventory(case).function_states
     return in_hand | {
         name
         for name in looked.change.functions.keys() & looked.inventory.keys()

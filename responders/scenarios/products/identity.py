@@ -67,7 +67,7 @@ def _function_at(address: str, live: WholeInventory) -> str:
     """Return the function of a `….cloudfunctions.net/NAME` or `SERVICE-….run.app`, or empty."""
     parts = urlsplit(address)
     host, path = parts.hostname or "", parts.path.strip("/")
-    for name, function in (live.functions or {}).items():
+    for name, function in live.function_states.items():
         service = function.service.rpartition("/")[2]
         if path == name and host.endswith(".cloudfunctions.net"):
             return name

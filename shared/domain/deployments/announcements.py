@@ -140,7 +140,7 @@ def _update_known_deployment(
     told = replace(named, git_hash=named.git_hash or said.git_hash, barrier=named.barrier or said.barrier)
     if not said.stable or named.status is DeploymentStatus.STABLE:
         return told
-    if named.functions != placements(situation.live.functions or {}):
+    if named.functions != placements(situation.live.function_states):
         raise Refused(f"{named.id} is not live: it cannot be marked as stable")
     _refuse_unserved(named)
     if named.status is DeploymentStatus.BAD:
@@ -159,7 +159,7 @@ def _create_announced_deployment(situation: RolloutObservation, said: Deployment
         system=situation.policy.system,
         at=at,
         status=DeploymentStatus.LIVE,
-        functions=placements(situation.live.functions or {}),
+        functions=placements(situation.live.function_states),
         announced_by=said.message,
         git_hash=said.git_hash,
         barrier=said.barrier,
@@ -180,7 +180,7 @@ def _newest_unannounced(situation: RolloutObservation) -> Deployment | None:
     if newest is None or newest.announced_by or newest.status is DeploymentStatus.BAD:
         return None
     rolling = newest.status is DeploymentStatus.ROLLING_OUT
-    return newest if rolling or newest.functions == placements(situation.live.functions or {}) else None
+    return newest if rolling or newest.functions == placements(situation.live.function_states) else None
 
 
 def _refuse_unserved(one: Deployment) -> None:
@@ -194,7 +194,7 @@ def _refuse_unstable(situation: RolloutObservation, said: DeploymentAnnouncement
     """Raises: Refused, when what is live cannot be what was called stable."""
     if not said.stable or any(one.announced_by == said.message for one in situation.known):
         return
-    functions = situation.live.functions or {}
+    functions = situation.live.function_states
     for name, placed in sorted(placements(functions).items()):
         for revision in placed.revisions:
             state = functions[name].revisions.get(revision)

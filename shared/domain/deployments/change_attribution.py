@@ -115,7 +115,7 @@ def rollout_changes(
     detected = system.incident_detected_at
     if detected is None:
         return set()
-    before, after = stock.live.functions or {}, live.functions or {}
+    before, after = stock.live.function_states, live.function_states
     moments = []
     for one in found:
         if one.part is InventoryPart.FUNCTIONS and not is_shift(one):
@@ -160,7 +160,7 @@ def _is_own_build(difference: Difference, live: WholeInventory, wrote: OwnWrite)
     """Whether a function is built from our copy: changed so, or created again."""
     if wrote.source is None or difference.change is ChangeKind.DELETED:
         return False
-    return (live.functions or {})[difference.name].source == wrote.source
+    return live.function_states[difference.name].source == wrote.source
 
 
 def _is_own_change(difference: Difference, live: WholeInventory, wrote: OwnWrite) -> bool:
@@ -168,7 +168,7 @@ def _is_own_change(difference: Difference, live: WholeInventory, wrote: OwnWrite
         return True
     if difference.change is not ChangeKind.CHANGED or "traffic" not in difference.aspects:
         return False
-    function = (live.functions or {})[difference.name]
+    function = live.function_states[difference.name]
     return is_same_traffic(function.traffic, wrote.goal, function.latest)
 
 
@@ -189,8 +189,8 @@ def _is_manual_change(
     if difference.part is not InventoryPart.FUNCTIONS:
         at = min(reported_change_times(difference, live), default=stock.read_at)
         return PRODUCTS[difference.part].is_restored and _is_during_incident(system, at)
-    before = (stock.live.functions or {}).get(difference.name)
-    now = (live.functions or {}).get(difference.name)
+    before = stock.live.function_states.get(difference.name)
+    now = live.function_states.get(difference.name)
     shifted = is_shift(difference)
     if shifted and difference.name in stock.wrote and not is_released:
         return True
@@ -201,7 +201,7 @@ def _is_manual_change(
 
 def _is_release(function: str, live: WholeInventory, rolling: Deployment | None) -> bool:
     deployed = rolling.changes if rolling is not None else ()
-    now = (live.functions or {}).get(function)
+    now = live.function_states.get(function)
     return (
         now is not None
         and traffic_shares(now.traffic, now.latest).get(now.latest, 0) > 0

@@ -63,7 +63,7 @@ def repositories(images: Iterable[str]) -> list[str]:
 
 def images_of(whole: WholeInventory) -> list[str]:
     """The images of the revisions that are reached, or were."""
-    return [one.image for function in (whole.functions or {}).values() for one in function.revisions.values()]
+    return [one.image for function in whole.function_states.values() for one in function.revisions.values()]
 
 
 def is_image_stored(image: str, stored: StoredImages) -> bool | None:

@@ -97,7 +97,7 @@ def check_restorability(
         # An account that kept roles, or got others, may have needed those that it has lost.
         gone = sorted({*(record.accounts or {})[account]} - {*roles}) if roles else ()
         unknown += [f"whether {account} needs {one}, which it lost (if so, grant it again)" for one in gone]
-    if beside.runtimes is None and any(one.runtime for one in (record.functions or {}).values()):
+    if beside.runtimes is None and any(one.runtime for one in record.function_states.values()):
         unknown.append("runtimes")
     if inventory is None:
         unknown.append("revisions")
@@ -128,7 +128,7 @@ def describe_missing(deployment: Deployment, functions: Collection[str]) -> list
 
 def find_rebuild_faults(record: WholeInventory, unkept: Mapping[str, str]) -> tuple[str, ...]:
     """Why not each function could be built again; the first of many reasons, and how many more."""
-    every = list(rebuild_obstacles((record.functions or {}).values(), unkept))
+    every = list(rebuild_obstacles(record.function_states.values(), unkept))
     return tuple(text.first_lines(every, MAX_STORED_REASONS))
 
 
@@ -159,7 +159,7 @@ def _placed_images(
     deployment: Deployment, record: WholeInventory
 ) -> Iterator[tuple[FunctionState, str, str]]:
     """Each function with a revision that served in the deployment, and its image."""
-    for name, one in (record.functions or {}).items():
+    for name, one in record.function_states.items():
         for revision in deployment.functions[name].revisions if name in deployment.functions else ():
             if revision in one.revisions:
                 yield one, revision, one.revisions[revision].image
@@ -183,7 +183,7 @@ def _find_runtime_faults(record: WholeInventory, beside: CheckedResources) -> It
     """The runtimes with which nothing is deployed any more, and what runs may be disabled."""
     if beside.runtimes is None:
         return
-    for name, one in (record.functions or {}).items():
+    for name, one in record.function_states.items():
         if one.runtime and (one.generation, one.runtime) not in beside.runtimes:
             yield f"{name}: runtime {one.runtime} is decommissioned"
 
@@ -192,7 +192,7 @@ def find_functions_without_secrets(record: WholeInventory, live: WholeInventory)
     """Yield functions whose bound secret version is gone or disabled; unread secrets pass."""
     if live.secrets is None or not record.secrets:
         return
-    for function in (record.functions or {}).values():
+    for function in record.function_states.values():
         for bound in sorted(_bound_secrets(function)):
             if _resolve_version(bound, record.secrets) in record.secrets:
                 found = live.secrets.get(_resolve_version(bound, live.secrets))
@@ -203,7 +203,7 @@ def find_functions_without_secrets(record: WholeInventory, live: WholeInventory)
 
 def list_secret_versions(record: WholeInventory) -> list[str]:
     """Return the versions that functions used, `SECRET/NUMBER`; of `latest` the newest of then."""
-    bound = {one for function in (record.functions or {}).values() for one in _bound_secrets(function)}
+    bound = {one for function in record.function_states.values() for one in _bound_secrets(function)}
     return sorted({_resolve_version(one, record.secrets or {}) for one in bound})
 
 
@@ -229,7 +229,7 @@ def _find_account_faults(
 ) -> Iterator[str]:
     """The functions whose runtime account is disabled or deleted, or has no role."""
     held = _current_roles(record, live, beside)
-    for name, function in (record.functions or {}).items():
+    for name, function in record.function_states.items():
         for account in sorted(accounts_of([function])):
             state = beside.accounts.get(account)
             if state not in (AccountState.ENABLED, None):

@@ -130,8 +130,8 @@ def _find_unserved_revisions(
     recorded = [one for one in situation.known if not one.named]
     newest = rolling or max(recorded, key=lambda one: one.at, default=None)
     made = dict(newest.unserved) if newest and newest.status is not deployments.DeploymentStatus.BAD else {}
-    before, taken_back = stock.live.functions or {}, situation.compared.taken_back
-    functions = situation.live.functions or {}
+    before, taken_back = stock.live.function_states, situation.compared.taken_back
+    functions = situation.live.function_states
     now = {name: one for name, one in functions.items() if one.latest and name not in taken_back}
     for one in situation.compared.changes:
         if one.part is InventoryPart.FUNCTIONS and one.name in now and one.name in before:
@@ -146,7 +146,7 @@ def _find_unserved_revisions(
 
 def _current_placements(situation: RolloutObservation) -> dict[str, deployments.Placement]:
     """What the functions serve; those that we have led back, what they served before that."""
-    functions = situation.live.functions or {}
+    functions = situation.live.function_states
     return {
         **deployments.placements(functions),
         **{
@@ -178,8 +178,8 @@ def _change_start_times(
             moved_at = let_through[change.name]
             made = [moved_at] if moved_at is not None else []
         elif change.part is InventoryPart.FUNCTIONS:
-            before = (stock.live.functions or {}).get(change.name)
-            after_it = (live.functions or {}).get(change.name)
+            before = stock.live.function_states.get(change.name)
+            after_it = live.function_states.get(change.name)
             if after_it is not None and is_following_latest(after_it.traffic):
                 made = change_attribution.new_revision_times(before, after_it)
         else:

@@ -105,7 +105,7 @@ def exclude_absent_copies(
 ) -> WholeInventory:
     """The inventory without what is kept under no name any more; None: it could not be looked."""
     functions = {}
-    for name, one in (whole.functions or {}).items():
+    for name, one in whole.function_states.items():
         if one.copy and sources is not None and one.copy.object not in sources:
             one = replace(one, copy=None)
         kept = one.configuration.values
@@ -117,7 +117,7 @@ def exclude_absent_copies(
 
 def stored_object_names(whole: WholeInventory) -> Iterator[str]:
     """The names of all that is said to be kept, of sources and of values alike."""
-    for one in (whole.functions or {}).values():
+    for one in whole.function_states.values():
         for kept in (one.copy, one.configuration.values):
             if kept is not None:
                 yield kept.object

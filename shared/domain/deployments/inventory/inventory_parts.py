@@ -294,6 +294,11 @@ class WholeInventory(FrozenStruct):
     invokers: Grants | None = None
     """Who holds which role on a function's service, `allUsers roles/run.invoker`, by function."""
 
+    @property
+    def function_states(self) -> dict[str, FunctionState]:
+        """The functions by name; empty, too, where they could not be read."""
+        return self.functions or {}
+
 
 def stored_text(text: str) -> str:
     """The text, where a record has the room for it; else empty."""

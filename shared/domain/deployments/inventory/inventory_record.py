@@ -91,7 +91,7 @@ def outdated_secrets(live: WholeInventory, policy: Policy, now: datetime) -> tup
         secret = name.partition("/")[0]
         if version.state == "ENABLED":
             newest[secret] = max(version.created_at, newest.get(secret, version.created_at))
-    used = {use.secret for one in (live.functions or {}).values() for use in one.configuration.secrets}
+    used = {use.secret for one in live.function_states.values() for use in one.configuration.secrets}
     limit = now - policy.deployments.secrets_renewed_within
     return tuple(sorted(secret for secret in used if newest.get(secret, now) < limit))
 
