@@ -37,27 +37,27 @@ def approve(
     require_sender()
     if not (plan or yes) and not typer.confirm("Approve this plan?", err=as_json):
         raise create_exit(REFUSED, "nothing was done")
-    _send_answer("approve", incident, reason, as_json=as_json, plan=plan or asked.plan)
+    _send_answer("approve", incident, reason, as_json, plan=plan or asked.plan)
 
 
 def reject(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
     """Reject the plan that waits for approval; nothing changes and the incident stays open."""
-    _send_answer("reject", incident, reason, as_json=as_json)
+    _send_answer("reject", incident, reason, as_json)
 
 
 def cancel(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
     """Stop the rollback in progress and keep what it has done; unfinished parts are listed."""
-    _send_answer("cancel", incident, reason, as_json=as_json)
+    _send_answer("cancel", incident, reason, as_json)
 
 
 def accept(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
     """End an incident as it is; no rollback may be in progress."""
-    _send_answer("accept", incident, reason, as_json=as_json)
+    _send_answer("accept", incident, reason, as_json)
 
 
 def ack(incident: Incident, reason: Reason = "on it", as_json: AsJson = False) -> None:
     """Acknowledge the incident and stop the escalation."""
-    _send_answer("ack", incident, reason, as_json=as_json)
+    _send_answer("ack", incident, reason, as_json)
 
 
 def publish(
@@ -67,7 +67,7 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Show an incident on the status page now, or send users a message that waits for approval."""
-    _send_answer("publish", incident, reason, as_json=as_json, plan=message)
+    _send_answer("publish", incident, reason, as_json, plan=message)
 
 
 def root_cause(
@@ -79,8 +79,7 @@ def root_cause(
     as_json: AsJson = False,
 ) -> None:
     """Record the cause of an incident for its report, and stop the reminders."""
-    said = {"cause": cause, "prevention": prevention, "public": public}
-    _send_answer("root-cause", incident, reason, as_json=as_json, **said)
+    _send_answer("root-cause", incident, reason, as_json, cause=cause, prevention=prevention, public=public)
 
 
 def mark(
@@ -93,7 +92,7 @@ def mark(
 
     After `wrong`, automation asks about the signals of the incident until the next `promote`.
     """
-    _send_answer("mark", incident, reason, as_json=as_json, verdict=verdict)
+    _send_answer("mark", incident, reason, as_json, verdict=verdict)
 
 
 AnIncident = Annotated[str, argument("INCIDENT", "its public id, INC-…; or --backup")]
@@ -108,7 +107,7 @@ def hold(
     as_json: AsJson = False,
 ) -> None:
     """Protect an incident and its records, or an export, from deletion until it is released."""
-    _describe_hold("hold", incident, backup, system, reason, as_json=as_json)
+    _describe_hold("hold", incident, backup, system, reason, as_json)
 
 
 def release(
@@ -119,20 +118,20 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """End a hold: an incident then expires after 30 days, an export at its usual time."""
-    _describe_hold("release", incident, backup, system, reason, as_json=as_json)
+    _describe_hold("release", incident, backup, system, reason, as_json)
 
 
-def _describe_hold(verb: str, incident: str, backup: str, system: str, reason: str, *, as_json: bool) -> None:
+def _describe_hold(verb: str, incident: str, backup: str, system: str, reason: str, as_json: bool) -> None:
     if bool(incident) is bool(backup):
         raise create_exit(INVALID_USAGE, f"{verb}: name an incident, or an export (--backup)")
     if incident:
-        _send_answer(verb, incident, reason, as_json=as_json)
+        _send_answer(verb, incident, reason, as_json)
     else:
-        send_command(verb, reason, system, as_json=as_json, backup=backup)
+        send_command(verb, reason, system, as_json, backup=backup)
 
 
-def _send_answer(verb: str, incident: str, reason: str, *, as_json: bool, **more: Any) -> None:
+def _send_answer(verb: str, incident: str, reason: str, as_json: bool, **more: Any) -> None:
     with open_operations() as ours:
         about = {"system": ours.incident(incident).system, "incident": incident}
         answer = send(ours, {"command": verb, **about, "reason": reason, **more})
-    conclude_command(answer, as_json=as_json)
+    conclude_command(answer, as_json)

@@ -65,4 +65,4 @@ def erase(
             raise create_exit(REFUSED, f"{why}, if the policy says what belongs to a person (erasure)")
         said = {"command": "erase", "system": named, "person": hash_person(ledger.salt, person)}
         answer = send(ours, {**said, "reason": reason})
-    conclude_command(answer, as_json=as_json)
+    conclude_command(answer, as_json)

@@ -91,7 +91,7 @@ def run(
         given = Answers(system, scenario, target, restore_point)
         chosen = ask_order(ours, given) if is_interactive else given
         policy = ours.policy(chosen.system)
-        point, shown = _show_restore_point(chosen.restore_point, as_json=as_json)
+        point, shown = _show_restore_point(chosen.restore_point, as_json)
         content = {
             "command": "rollback",
             "system": policy.system,
@@ -127,7 +127,7 @@ def _is_interactive(context: typer.Context, *, interactive: bool, asks: bool) ->
     return True
 
 
-def _show_restore_point(text: str, *, as_json: bool) -> tuple[str, str]:
+def _show_restore_point(text: str, as_json: bool) -> tuple[str, str]:
     """Print and return a restore point as `read_restore_point` reads it."""
     point, shown = read_restore_point(text)
     if shown and not as_json:

@@ -85,19 +85,19 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
 @deployments.command("mark-stable")
 def mark_stable(deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """Make a deployment a target of rollbacks, because you know that it works."""
-    send_command("mark-stable", reason, system, as_json=as_json, deployment=deployment)
+    send_command("mark-stable", reason, system, as_json, deployment=deployment)
 
 
 @deployments.command("mark-bad")
 def mark_bad(deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """Exclude a deployment from the targets of rollbacks."""
-    send_command("mark-bad", reason, system, as_json=as_json, deployment=deployment)
+    send_command("mark-bad", reason, system, as_json, deployment=deployment)
 
 
 @deployments.command("mark-barrier")
 def mark_barrier(deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """Require approval before automation rolls back past a deployment."""
-    send_command("mark-barrier", reason, system, as_json=as_json, deployment=deployment)
+    send_command("mark-barrier", reason, system, as_json, deployment=deployment)
 
 
 @deployments.command()

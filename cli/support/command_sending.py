@@ -86,7 +86,7 @@ def build_order(
 
 
 def send_command(
-    verb: str, reason: str, system: str, *, as_json: bool, everything: bool = False, **more: Any
+    verb: str, reason: str, system: str, as_json: bool, *, everything: bool = False, **more: Any
 ) -> None:
     """Send a command about a system, or about all of them, and print the answer."""
     if everything and system:
@@ -94,10 +94,10 @@ def send_command(
     with open_operations() as ours:
         named = "" if everything else ours.declared_policy(system).system
         answer = send(ours, {"command": verb, "system": named, "reason": reason, **more})
-    conclude_command(answer, as_json=as_json)
+    conclude_command(answer, as_json)
 
 
-def conclude_command(answer: CommandReply, *, as_json: bool) -> None:
+def conclude_command(answer: CommandReply, as_json: bool) -> None:
     """Print an answer; exits with 1 where it is no."""
     if as_json:
         print_json(answer)

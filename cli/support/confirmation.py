@@ -36,7 +36,7 @@ def confirm_and_send(ours: Operations, content: CommandContent, manner: Manner, 
         raise create_exit(REFUSED, "nothing was done")
     answer = send(ours, content)
     if not (answer.accepted and answer.incident and manner.follow):
-        conclude_command(answer, as_json=manner.as_json)
+        conclude_command(answer, manner.as_json)
         return
     if not manner.as_json:
         print_line(answer.text)

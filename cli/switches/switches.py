@@ -24,14 +24,14 @@ def pause(
 
     Steps in flight end. Only `rollback resume` ends a pause; WHEN only reminds.
     """
-    send_command("pause", reason, system, as_json=as_json, everything=everything, expires=expires)
+    send_command("pause", reason, system, as_json, everything=everything, expires=expires)
 
 
 def resume(
     reason: Reason, system: System = "", everything: Everything = False, as_json: AsJson = False
 ) -> None:
     """End a pause."""
-    send_command("resume", reason, system, as_json=as_json, everything=everything)
+    send_command("resume", reason, system, as_json, everything=everything)
 
 
 def freeze(
@@ -44,29 +44,29 @@ def freeze(
 ) -> None:
     """Declare a window in which automation escalates and orders wait, unless they override."""
     window = {"from": start, "until": until}
-    send_command("freeze", reason, system, as_json=as_json, everything=everything, **window)
+    send_command("freeze", reason, system, as_json, everything=everything, **window)
 
 
 def unfreeze(
     reason: Reason, system: System = "", everything: Everything = False, as_json: AsJson = False
 ) -> None:
     """Lift every freeze window, of one system or those over all."""
-    send_command("unfreeze", reason, system, as_json=as_json, everything=everything)
+    send_command("unfreeze", reason, system, as_json, everything=everything)
 
 
 def unplan(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """Cancel every scheduled rollback."""
-    send_command("unplan", reason, system, as_json=as_json)
+    send_command("unplan", reason, system, as_json)
 
 
 def breach(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """Declare a security breach: code is rolled back at once if the policy says `act`."""
-    send_command("breach", reason, system, as_json=as_json)
+    send_command("breach", reason, system, as_json)
 
 
 def revoke_sessions(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """End the sessions of everybody who has signed in to the application."""
-    send_command("revoke-sessions", reason, system, as_json=as_json)
+    send_command("revoke-sessions", reason, system, as_json)
 
 
 def promote(
@@ -115,4 +115,4 @@ def fence(
 
 def lift_fence(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """Lift the fence now: each stopped function gets its previous instances."""
-    send_command("lift-fence", reason, system, as_json=as_json)
+    send_command("lift-fence", reason, system, as_json)

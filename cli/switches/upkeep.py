@@ -34,7 +34,7 @@ def drill(
     """
     command_sending.send_command(
         *("drill", reason, system),
-        as_json=as_json,
+        as_json,
         scenario=scenario,
         target=target,
         groups=group,
@@ -55,7 +55,7 @@ def notify(
         named = ours.declared_policy(system).system
         answer = command_sending.send(ours, {"command": "notify", "system": named, "reason": reason})
         if not answer.accepted:
-            command_sending.conclude_command(answer, as_json=as_json)
+            command_sending.conclude_command(answer, as_json)
         found = _await_result(ours, f"test-{answer.command}")
     if as_json:
         print_json({one.channel: one.status for one in found})
@@ -85,7 +85,7 @@ def check(reason: command_sending.Reason, system: System = "", as_json: AsJson =
         policy = ours.policy(system)
         answer = command_sending.send(ours, {"command": "check", "system": policy.system, "reason": reason})
         if not answer.accepted:
-            command_sending.conclude_command(answer, as_json=as_json)
+            command_sending.conclude_command(answer, as_json)
         found = ours.reading.integrity(policy.system)
     if as_json:
         print_json({"answer": answer, "integrity": found})
@@ -124,5 +124,5 @@ def regenerate(
     The request is a message on each topic that the policy declares for the collection.
     """
     command_sending.send_command(
-        *("regenerate", reason, system), as_json=as_json, collection=collection, documents=document
+        *("regenerate", reason, system), as_json, collection=collection, documents=document
     )
