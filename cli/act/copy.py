@@ -43,8 +43,8 @@ def copy(
         elif dry_run:
             print_json(point)
         manner = Manner(dry_run, yes, follow=False, as_json=as_json)
-        content = {"command": "copy", "system": policy.system, "restore_point": named}
-        confirm_and_send(ours, {**content, "reason": reason}, manner, "Copy it?")
+        content = {"command": "copy", "system": policy.system, "restore_point": named, "reason": reason}
+        confirm_and_send(ours, content, manner, "Copy it?")
 
 
 def erase(
@@ -63,6 +63,6 @@ def erase(
         if ledger is None:
             why = f"{named} has no erasure ledger: on_clock creates it within a minute"
             raise create_exit(REFUSED, f"{why}, if the policy says what belongs to a person (erasure)")
-        said = {"command": "erase", "system": named, "person": hash_person(ledger.salt, person)}
-        answer = send(ours, {**said, "reason": reason})
+        hashed = hash_person(ledger.salt, person)
+        answer = send(ours, {"command": "erase", "system": named, "person": hashed, "reason": reason})
     conclude_command(answer, as_json)

@@ -90,10 +90,15 @@ def unpin(
     """
     with open_operations() as ours:
         policy = ours.policy(system)
-        content = {"command": "unpin", "system": policy.system, "groups": group, "functions": function}
-        content["reason"], manner = reason, Manner(dry_run, yes, follow_it, as_json)
+        content = {
+            "command": "unpin",
+            "system": policy.system,
+            "groups": group,
+            "functions": function,
+            "reason": reason,
+        }
         _, order = build_order(ours, content, build_unpin_order)
-        request_undo(ours, order, content, manner, "Unpin?")
+        request_undo(ours, order, content, Manner(dry_run, yes, follow_it, as_json), "Unpin?")
 
 
 def undo(

@@ -91,7 +91,9 @@ def run(
         given = Answers(system, scenario, target, restore_point)
         chosen = ask_order(ours, given) if is_interactive else given
         policy = ours.policy(chosen.system)
-        point, shown = _show_restore_point(chosen.restore_point, as_json)
+        point, shown = read_restore_point(chosen.restore_point)
+        if shown and not as_json:
+            print_line(f"restore point: {shown}", "bold")
         content = {
             "command": "rollback",
             "system": policy.system,
@@ -125,14 +127,6 @@ def _is_interactive(context: typer.Context, *, interactive: bool, asks: bool) ->
         typer.echo(context.get_help())
         raise create_exit(INVALID_USAGE, "no terminal for questions: give the options, and --reason TEXT")
     return True
-
-
-def _show_restore_point(text: str, as_json: bool) -> tuple[str, str]:
-    """Print and return a restore point as `read_restore_point` reads it."""
-    point, shown = read_restore_point(text)
-    if shown and not as_json:
-        print_line(f"restore point: {shown}", "bold")
-    return point, shown
 
 
 def _request_rollback(

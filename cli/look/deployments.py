@@ -42,10 +42,7 @@ def listed(
         print_line("none is recorded yet; `rollback deployments baseline` records the live state")
         return
     print_table(
-        (
-            *("deployment", "live from (UTC)", "status", "changed", "untested", "restorable"),
-            *("git", "barrier"),
-        ),
+        ("deployment", "live from (UTC)", "status", "changed", "untested", "restorable", "git", "barrier"),
         (
             (
                 one.id,

@@ -49,8 +49,11 @@ def restore_points(
             ("backup", "moment (UTC)", "from", "proven", "stored until"),
             (
                 (
-                    *(one.backup, format_time(one.at), one.source),
-                    *(_day(one.proven_at) or NOT_TRIED, _day(one.until)),
+                    one.backup,
+                    format_time(one.at),
+                    one.source,
+                    _day(one.proven_at) or NOT_TRIED,
+                    _day(one.until),
                 )
                 for one in reversed(found.backups)
             ),

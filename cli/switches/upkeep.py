@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from cli.support import command_sending
+from cli.support.command_sending import (
+    ANSWER_TIMEOUT_SECONDS,
+    POLL_INTERVAL_SECONDS,
+    Reason,
+    conclude_command,
+    send,
+    send_command,
+)
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
@@ -19,7 +26,7 @@ from shared.domain.rollback.rollback import LAST_STABLE
 
 
 def drill(
-    reason: command_sending.Reason,
+    reason: Reason,
     system: System = "",
     group: Groups = None,
     function: Functions = None,
@@ -32,19 +39,14 @@ def drill(
     A promotion may need drills of `functions` or `complete` that agree (`drills_before_ask`,
     `drills_before_act` in the policy).
     """
-    command_sending.send_command(
-        *("drill", reason, system),
-        as_json,
-        scenario=scenario,
-        target=target,
-        groups=group,
-        functions=function,
+    send_command(
+        "drill", reason, system, as_json, scenario=scenario, target=target, groups=group, functions=function
     )
 
 
 def notify(
     test: Annotated[bool, flag("--test", "send a test; nothing else can be sent")] = False,
-    reason: command_sending.Reason = "a test",
+    reason: Reason = "a test",
     system: System = "",
     as_json: AsJson = False,
 ) -> None:
@@ -53,9 +55,9 @@ def notify(
         raise create_exit(INVALID_USAGE, "only a test can be sent: --test")
     with open_operations() as ours:
         named = ours.declared_policy(system).system
-        answer = command_sending.send(ours, {"command": "notify", "system": named, "reason": reason})
+        answer = send(ours, {"command": "notify", "system": named, "reason": reason})
         if not answer.accepted:
-            command_sending.conclude_command(answer, as_json)
+            conclude_command(answer, as_json)
         found = _await_result(ours, f"test-{answer.command}")
     if as_json:
         print_json({one.channel: one.status for one in found})
@@ -68,24 +70,24 @@ def notify(
 def _await_result(ours: Operations, key: str) -> list[Notice]:
     """Return the notices of a test, once each is sent or given up, or after a minute."""
     clock = ours.wiring.clock
-    give_up_at = clock.monotonic() + command_sending.ANSWER_TIMEOUT_SECONDS
+    give_up_at = clock.monotonic() + ANSWER_TIMEOUT_SECONDS
     while True:
         found = ours.reading.notices(key)
         if not any(one.is_waiting for one in found) or clock.monotonic() > give_up_at:
             return found
-        clock.sleep(command_sending.POLL_INTERVAL_SECONDS)
+        clock.sleep(POLL_INTERVAL_SECONDS)
 
 
-def check(reason: command_sending.Reason, system: System = "", as_json: AsJson = False) -> None:
+def check(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """Start a check of the declared data, and show the findings of the newest one.
 
     The new check begins within a minute, and opens an alert if it observes damage.
     """
     with open_operations() as ours:
         policy = ours.policy(system)
-        answer = command_sending.send(ours, {"command": "check", "system": policy.system, "reason": reason})
+        answer = send(ours, {"command": "check", "system": policy.system, "reason": reason})
         if not answer.accepted:
-            command_sending.conclude_command(answer, as_json)
+            conclude_command(answer, as_json)
         found = ours.reading.integrity(policy.system)
     if as_json:
         print_json({"answer": answer, "integrity": found})
@@ -112,7 +114,7 @@ def integrity_lines(policy: Policy, found: IntegrityRecord | None) -> Iterator[s
 
 def regenerate(
     collection: Annotated[str, argument("COLLECTION", "one with `derived` in the policy")],
-    reason: command_sending.Reason,
+    reason: Reason,
     document: Annotated[
         list[str] | None, option("PATH", "one to regenerate, such as jobs/1; default: all")
     ] = None,
@@ -123,6 +125,4 @@ def regenerate(
 
     The request is a message on each topic that the policy declares for the collection.
     """
-    command_sending.send_command(
-        *("regenerate", reason, system), as_json, collection=collection, documents=document
-    )
+    send_command("regenerate", reason, system, as_json, collection=collection, documents=document)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Final
 
 from cli.doctor.calls import PUSH_API, check_apis
 from cli.doctor.finding import Findings, doubtful, name_first, require_read, unknown, unread, well, wrong
@@ -325,7 +324,7 @@ def _secretive(facts: SystemFacts) -> Findings:
         yield well(name, "no recorded setting is named like a secret")
 
 
-CHECKS: Final[Mapping[str, Callable[[SystemFacts], Findings]]] = {
+CHECKS: Mapping[str, Callable[[SystemFacts], Findings]] = {
     "alert-policies": lambda facts: metrics.check_alert_policies(facts.policy, facts.measured),
     "metric-names": lambda facts: metrics.check_metric_names(facts.policy.system, facts.measured),
     "queries": lambda facts: metrics.check_queries(facts.policy.system, facts.measured),
