@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -45,7 +44,7 @@ from shared.state import work_queue
 COMMIT_ATTEMPTS = 20
 UNCHANGED_COMPARISON_INTERVAL = timedelta(seconds=10)
 """A look that finds nothing new is written down no more often: many may be asked for at once."""
-ACTOR: Final = "on_deployment"
+ACTOR = "on_deployment"
 MAX_NAMES_PER_EVENT = 50
 """Of what changed, so much stands in an audit event; the deployment has all of it."""
 

@@ -34,8 +34,21 @@ AUDITED_SERVICES = frozenset(
 )
 """Who carries out what changes an inventory; terraform/sink.tf asks for these alone."""
 MUTATING_METHOD_PREFIXES = (
-    *("add", "create", "delete", "destroy", "disable", "enable", "pause", "publish", "release"),
-    *("remove", "replace", "resume", "rollback", "set", "update"),
+    "add",
+    "create",
+    "delete",
+    "destroy",
+    "disable",
+    "enable",
+    "pause",
+    "publish",
+    "release",
+    "remove",
+    "replace",
+    "resume",
+    "rollback",
+    "set",
+    "update",
 )
 """How the methods begin that change something. One that is not among them is no hint: what it
 changes, if it does, is found by the next look."""

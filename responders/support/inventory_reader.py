@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -23,7 +23,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.ports.resources import ProtectedResources
 
-CLIENT_TEMPLATE_NAMESPACE: Final = "firebase"
+CLIENT_TEMPLATE_NAMESPACE = "firebase"
 """The namespace of the Remote Config template that clients are served from."""
 
 

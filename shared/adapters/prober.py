@@ -48,8 +48,13 @@ _WORD = re.compile(r"[A-Z_]+")
 _HTTPS_PORT = 443
 _NAME_SERVICE_DOWN = {socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_MEMORY, socket.EAI_SYSTEM}
 _LOCAL_NETWORK_ERRORS = {
-    *(errno.ENETDOWN, errno.ENETUNREACH, errno.EADDRNOTAVAIL),
-    *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM),
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.EADDRNOTAVAIL,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOBUFS,
+    errno.ENOMEM,
 }
 """No way out, no sockets: nothing that whoever is asked could have caused."""
 _UNICAST = ipaddress.ip_network("2000::/3")

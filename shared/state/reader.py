@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -61,7 +61,7 @@ T = TypeVar("T", bound=Struct)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Whatever has a time is later."""
-PAGE_SIZE: Final = 20
+PAGE_SIZE = 20
 """Each entry is a document of up to 1 MiB."""
 
 

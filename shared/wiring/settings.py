@@ -22,8 +22,14 @@ firebase-admin accepts unsigned tokens."""
 
 LOCAL_CLOUD_VARIABLE = "ROLLBACK_LOCAL_CLOUD"
 PROXY_VARIABLES = (
-    *("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
-    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
 )
 """Variables that lead HTTPS somewhere else, or have it trust somebody else: whoever sets them could
 sign tokens with keys of their own."""

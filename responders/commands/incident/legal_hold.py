@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -43,14 +43,14 @@ from shared.state.reader import StateReader, read_entries_after
 MAX_WRITES_PER_COMMIT = 200
 """Documents in one commit: far below what a request may hold."""
 RECHECK_INTERVAL = timedelta(minutes=10)
-ACTOR: Final = "on_work"
-MAX_PARALLEL_CALLS: Final = 16
-WORK_TIME_LIMIT_SECONDS: Final = 60.0
+ACTOR = "on_work"
+MAX_PARALLEL_CALLS = 16
+WORK_TIME_LIMIT_SECONDS = 60.0
 """No batch is begun after that; the rest is done when it is due again."""
-RETRY_INTERVAL: Final = timedelta(minutes=1)
-RETRY_TIMEOUT: Final = timedelta(hours=1)
+RETRY_INTERVAL = timedelta(minutes=1)
+RETRY_TIMEOUT = timedelta(hours=1)
 """What is refused for so long is told."""
-RELEASED_RETENTION: Final = timedelta(days=1)
+RELEASED_RETENTION = timedelta(days=1)
 """So long after a release an entry is kept whose files may be gone by then."""
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -10,10 +9,10 @@ from shared.core.text import count_noun, join_names
 from shared.core.topics import CONSOLE_ENTRY_POINT, ENTRY_POINTS, deployed_function
 from shared.domain.policy.system_policy import WILDCARDS, Group, Policy, is_pattern
 
-RESPONDER_FUNCTIONS: Final = frozenset(map(deployed_function, (*ENTRY_POINTS, CONSOLE_ENTRY_POINT)))
+RESPONDER_FUNCTIONS = frozenset(map(deployed_function, (*ENTRY_POINTS, CONSOLE_ENTRY_POINT)))
 """Functions of the rollback system itself: no pattern covers them, and no group needs them."""
-GROUP_ADVICE: Final = "add each to a group, or add a group with functions: ['*']"
-CODEBASE_RANK: Final = 0.5
+GROUP_ADVICE = "add each to a group, or add a group with functions: ['*']"
+CODEBASE_RANK = 0.5
 """A codebase comes before `*`, which has no literal character, and after every other pattern."""
 
 

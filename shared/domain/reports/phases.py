@@ -29,8 +29,8 @@ DECISION_EVENTS = frozenset({"rollback.decided", "rollback.escalated", "rollback
 """What ends the decision: it goes back, or a person is called, or nothing is done."""
 ENDS = ("rollback.cancelled", "rollback.failed")
 WAIT_END_EVENTS = {
-    "rollback.parked": (*("rollback.approved", "rollback.rejected", "rollback.expired"), "rollback.unparked"),
-    "rollback.held": (*("rollback.resumed", "rollback.unfrozen", "rollback.goes-on"), *ENDS),
+    "rollback.parked": ("rollback.approved", "rollback.rejected", "rollback.expired", "rollback.unparked"),
+    "rollback.held": ("rollback.resumed", "rollback.unfrozen", "rollback.goes-on", *ENDS),
 }
 """What ends a wait that a rollback went into, by the event that began it."""
 WAIT_LESSONS = {

@@ -28,8 +28,11 @@ _EXCLUDED_FIELDS = {
     "": ("state", "state_messages", "update_time", "create_time", "url", "satisfies_pzs"),
     "build_config": ("build", "source", "source_provenance", "environment_variables"),
     "service_config": (
-        *("service", "uri", "revision"),
-        *("environment_variables", "all_traffic_on_latest_revision"),
+        "service",
+        "uri",
+        "revision",
+        "environment_variables",
+        "all_traffic_on_latest_revision",
     ),
     "event_trigger": ("trigger",),
 }
