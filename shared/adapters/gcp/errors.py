@@ -47,7 +47,7 @@ RECHECKED_EFFECT_ERRORS: StatusErrors = {**SHIFT_ERRORS, "ALREADY_EXISTS": Exist
 
 
 @contextmanager
-def translate_errors(meanings: StatusErrors) -> Iterator[None]:
+def translate_errors(meanings: StatusErrors = READ_ERRORS) -> Iterator[None]:
     """The body, with each status raised as what it means; none: no answer of the service."""
     try:
         yield

@@ -5,7 +5,7 @@ from typing import Any
 
 from google.longrunning.operations_pb2 import ListOperationsRequest
 
-from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, call_once, translate_errors
+from shared.adapters.gcp.errors import READ_TIMEOUT_SECONDS, call_once, translate_errors
 from shared.core.errors import Unavailable
 from shared.ports.platform import OperationState
 
@@ -24,7 +24,7 @@ def operation_state(operation: Any) -> OperationState:
 def list_items(call: Any, field: str, request: dict[str, Any], max_pages: int | None = None) -> list[Any]:
     """List all items, a deadline for each page. Raises: Unavailable, also for missing parts."""
     found = []
-    with translate_errors(READ_ERRORS):
+    with translate_errors():
         pages = call(request, retry=None, timeout=READ_TIMEOUT_SECONDS).pages
         for number, page in enumerate(pages):
             if number == max_pages:

@@ -12,7 +12,7 @@ from typing import Any
 import cachecontrol
 import firebase_admin
 import requests
-from firebase_admin import auth, credentials
+from firebase_admin import auth
 from firebase_admin.exceptions import FirebaseError
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError, TransportError
@@ -78,7 +78,7 @@ class GoogleIdentity:
     def _app(self) -> Any:
         """An app of our own: others of the process keep theirs."""
         return firebase_admin.initialize_app(
-            _Anonymous() if self.anonymous else credentials.ApplicationDefault(),
+            AnonymousCredentials() if self.anonymous else None,
             {"projectId": self._project, "httpTimeout": CALL_TIMEOUT_SECONDS},
             name=f"rollback-identity-{next(_numbers)}",
         )
@@ -91,11 +91,6 @@ class GoogleIdentity:
     def _fetch(self) -> Callable[..., Any]:
         """How certificates are fetched: cached as HTTP says, and within a deadline."""
         return partial(Request(session=self._session), timeout=CALL_TIMEOUT_SECONDS)
-
-
-class _Anonymous(credentials.Base):  # type: ignore[misc]
-    def get_credential(self) -> Any:
-        return AnonymousCredentials()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.cloud.firestore_v1 import types
 
-from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
+from shared.adapters.gcp.errors import READ_TIMEOUT_SECONDS, translate_errors
 from shared.adapters.gcp.firestore.queries import add_condition
 from shared.adapters.gcp.firestore.values import format_field_path, read_fields, read_time
 from shared.core.errors import Gone
@@ -73,7 +73,7 @@ class FirestoreDocuments:
         if len(paths) == 1:
             request = _GetRequest(name=f"{root}/{paths[0]}")
             _read_at(request, at)
-            with suppress(Gone), translate_errors(READ_ERRORS):
+            with suppress(Gone), translate_errors():
                 answer = self._client.get_document(request, **self._call_options(database))
                 return {paths[0]: _version(types.Document.pb(answer), root)}
         for document in self._batch_get(database, paths, at, fields=True):
@@ -126,14 +126,14 @@ class FirestoreDocuments:
         _narrow(query.structured_query, where or {})
         query.aggregations.append(_Aggregation(count={}, alias=_COUNT))
         _read_at(request, at)
-        with translate_errors(READ_ERRORS):
+        with translate_errors():
             answers = self._client.run_aggregation_query(request, **self._call_options(database))
             return max(int(answer.result.aggregate_fields[_COUNT].integer_value) for answer in answers)
 
     def collections(self, database: str, at: datetime | None) -> list[str]:
         request = _CollectionsRequest(parent=self._root(database))
         _read_at(request, at)
-        with translate_errors(READ_ERRORS):
+        with translate_errors():
             return sorted(self._client.list_collection_ids(request, **self._call_options(database)))
 
     def partition_points(self, database: str, scope: Scope, at: datetime | None, most: int) -> list[str]:
@@ -144,7 +144,7 @@ class FirestoreDocuments:
         query.from_.add(collection_id=last_segment(scope.collection), all_descendants=True)
         query.order_by.add(direction=_ASCENDING).field.field_path = _NAME
         _read_at(request, at)
-        with translate_errors(READ_ERRORS):
+        with translate_errors():
             pages = self._client.partition_query(request, **self._call_options(database))
             names = [one.values[0].reference_value for one in pages]
         paths = sorted((_path(name, root) for name in names), key=path_sort_key)
@@ -157,7 +157,7 @@ class FirestoreDocuments:
 
     def _run_query(self, database: str, request: Any) -> Iterator[Any]:
         call = self._call_options(database) | {"timeout": STREAM_TIMEOUT_SECONDS}
-        with translate_errors(READ_ERRORS):
+        with translate_errors():
             answers = self._client.run_query(request, **call)
             try:
                 for answer in map(_RunQueryResponse, answers):
@@ -176,7 +176,7 @@ class FirestoreDocuments:
             if not fields:
                 request.mask.field_paths.append(_NAME)
             _read_at(request, at)
-            with translate_errors(READ_ERRORS):
+            with translate_errors():
                 answers = self._client.batch_get_documents(request, **self._call_options(database))
                 for answer in map(_BatchGetResponse, answers):
                     if answer.HasField("found"):

@@ -11,7 +11,6 @@ from google.cloud.firestore_v1 import types
 
 from shared.adapters.gcp.errors import (
     COMMIT_ERRORS,
-    READ_ERRORS,
     READ_TIMEOUT_SECONDS,
     Contended,
     call_once,
@@ -63,7 +62,7 @@ class FirestoreStore:
         request = _BatchGetRequest(
             database=self._database, documents=[self._name(path)], transaction=transaction or None
         )
-        with translate_errors(READ_ERRORS):
+        with translate_errors():
             answers = self._client.batch_get_documents(request, **self._call_options())
             (answer,) = map(_BatchGetResponse, answers)
         if answer.HasField("found"):
@@ -73,7 +72,7 @@ class FirestoreStore:
     def query(self, query: Query, transaction: bytes = b"") -> list[Document]:
         """What matches. A combination of fields needs its composite index, or is Rejected."""
         request = run_query_request(self._root, query, transaction)
-        with translate_errors(READ_ERRORS):
+        with translate_errors():
             answers = list(map(_RunQueryResponse, self._client.run_query(request, **self._call_options())))
         return [
             self._document(answer.document, answer.read_time)

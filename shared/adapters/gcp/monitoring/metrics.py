@@ -7,7 +7,7 @@ from typing import Any
 
 from google.cloud import monitoring_v3
 
-from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
+from shared.adapters.gcp.errors import READ_TIMEOUT_SECONDS, translate_errors
 from shared.domain.signals.health import RouterRequests
 
 PERMISSIONS = ("monitoring.timeSeries.list",)
@@ -118,6 +118,6 @@ class RouterMetrics:
         request.aggregation.per_series_aligner = _DELTA
         request.aggregation.cross_series_reducer = reducer
         request.aggregation.group_by_fields.extend(group_by)
-        with translate_errors(READ_ERRORS):
+        with translate_errors():
             pages = self._client.list_time_series(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
             return list(map(monitoring_v3.TimeSeries.pb, pages))

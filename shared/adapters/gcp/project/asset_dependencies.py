@@ -7,7 +7,7 @@ from google.api_core.exceptions import NotFound
 
 from shared.adapters.gcp.errors import call_once
 from shared.adapters.gcp.storage import objects
-from shared.core.errors import Gone, Unavailable
+from shared.core.errors import Gone
 
 PERMISSIONS = ("pubsub.topics.get", "storage.buckets.get")
 _PAGE = 1000
@@ -22,7 +22,7 @@ class CloudAssetDependencies:
     _publisher: Any
 
     def location_type(self, bucket: str) -> str:
-        with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
+        with objects.translate_http_errors():
             try:
                 found = self._storage.get_bucket(bucket, **objects.CALL_ONCE)
             except NotFound:

@@ -12,7 +12,6 @@ from shared.adapters.gcp.errors import call_once
 from shared.adapters.gcp.listing import list_items
 from shared.adapters.gcp.project.service_accounts import members_by_role
 from shared.adapters.gcp.storage import objects
-from shared.core.errors import Unavailable
 from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import Grants
 from shared.ports.operations_project import DeployedFunction, Subscription
@@ -62,7 +61,7 @@ class CloudOperationsProject:
         return members_by_role((binding.role, binding.members) for binding in policy.bindings)
 
     def bucket_grants(self, bucket: str) -> Grants:
-        with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
+        with objects.translate_http_errors():
             found = self._storage.bucket(bucket)
             policy = found.get_iam_policy(requested_policy_version=_CONDITIONAL, **objects.CALL_ONCE)
         return members_by_role((binding["role"], binding["members"]) for binding in policy.bindings)

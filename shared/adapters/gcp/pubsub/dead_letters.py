@@ -15,7 +15,6 @@ from shared.ports.messaging import DeadLetter
 
 PERMISSIONS = ("pubsub.subscriptions.consume", "pubsub.subscriptions.get", "pubsub.topics.publish")
 
-CALL_TIMEOUT_SECONDS = 10.0
 PULL_TIMEOUT_SECONDS = 5.0
 """An empty subscription keeps a pull waiting; no answer in that time: nothing is there."""
 
@@ -64,11 +63,11 @@ class PubSubDeadLetters:
     def resend(self, letter: DeadLetter) -> None:
         request = _PublishRequest(topic=letter.source)
         request.messages.add(data=letter.data, attributes=letter.attributes)
-        call_once(self._publisher.publish, request, errors=EFFECT_ERRORS, timeout=CALL_TIMEOUT_SECONDS)
+        call_once(self._publisher.publish, request, errors=EFFECT_ERRORS)
 
     def acknowledge(self, letter: DeadLetter) -> None:
         request = _AcknowledgeRequest(subscription=self._subscription, ack_ids=[letter.handle])
-        call_once(self._subscriber.acknowledge, request, timeout=CALL_TIMEOUT_SECONDS)
+        call_once(self._subscriber.acknowledge, request)
 
     def release(self, letters: Iterable[DeadLetter]) -> None:
         handles = iter([letter.handle for letter in letters])
@@ -76,7 +75,7 @@ class PubSubDeadLetters:
             request = _ModifyAckDeadlineRequest(
                 subscription=self._subscription, ack_ids=some, ack_deadline_seconds=0
             )
-            call_once(self._subscriber.modify_ack_deadline, request, timeout=CALL_TIMEOUT_SECONDS)
+            call_once(self._subscriber.modify_ack_deadline, request)
 
     def _parse_letter(self, received: Any) -> DeadLetter:
         """Parse by subscription (given up) or topic (refused), not by a publisher's attributes."""
@@ -107,7 +106,7 @@ class PubSubDeadLetters:
         if subscription not in self._sources:
             request = _GetSubscriptionRequest(subscription=subscription)
             try:
-                found = call_once(self._subscriber.get_subscription, request, timeout=CALL_TIMEOUT_SECONDS)
+                found = call_once(self._subscriber.get_subscription, request)
                 self._sources[subscription] = str(found.topic)
             except Rejected:  # it is gone, or not ours to see
                 self._sources[subscription] = ""

@@ -10,8 +10,6 @@ from shared.adapters.gcp.errors import EFFECT_ERRORS, call_once
 
 PERMISSIONS = ("pubsub.topics.publish",)
 
-PUBLISH_TIMEOUT_SECONDS = 10.0
-
 _PublishRequest = types.PublishRequest.pb()
 
 
@@ -29,6 +27,5 @@ class PubSubBus:
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
         request = _PublishRequest(topic=f"projects/{self._project}/topics/{topic}")
         request.messages.add(data=data, attributes=attributes or {})
-        publish = self._client.publish
-        answer = call_once(publish, request, errors=EFFECT_ERRORS, timeout=PUBLISH_TIMEOUT_SECONDS)
+        answer = call_once(self._client.publish, request, errors=EFFECT_ERRORS)
         return str(answer.message_ids[0])

@@ -5,8 +5,7 @@ from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound, RequestRangeNotSatisfiable
 
-from shared.adapters.gcp.storage.objects import CALL_ONCE, HTTP_READ_ERRORS, translate_http_errors
-from shared.core.errors import Unavailable
+from shared.adapters.gcp.storage.objects import CALL_ONCE, translate_http_errors
 
 PERMISSIONS = ("storage.objects.get", "storage.objects.list")
 """In the buckets that are declared. Without `list` what is absent is forbidden, and so unknown
@@ -24,7 +23,7 @@ class BucketMedia:
 
     def unreadable_reason(self, bucket: str, name: str) -> str:
         blob = self._client.bucket(bucket).blob(name)
-        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
+        with translate_http_errors():
             try:
                 blob.download_as_bytes(start=0, end=0, raw_download=True, checksum=None, **CALL_ONCE)
             except NotFound:

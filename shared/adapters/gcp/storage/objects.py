@@ -49,7 +49,7 @@ class BucketObjects:
 
     def read(self, name: str) -> bytes | None:
         """The content, its checksum checked; None where there is no such object, or bucket."""
-        with translate_http_errors(HTTP_READ_ERRORS, Unavailable), suppress(NotFound):
+        with translate_http_errors(), suppress(NotFound):
             return download(self._bucket.blob(name))
         return None
 
@@ -59,7 +59,9 @@ class BucketObjects:
 
 
 @contextmanager
-def translate_http_errors(statuses: HttpStatusErrors, no_answer: type[Unavailable]) -> Iterator[None]:
+def translate_http_errors(
+    statuses: HttpStatusErrors = HTTP_READ_ERRORS, no_answer: type[Unavailable] = Unavailable
+) -> Iterator[None]:
     """The body, with each status raised as what it means, and no status as `no_answer`."""
     try:
         yield
@@ -93,5 +95,5 @@ def download(blob: Any) -> bytes:
 
 def list_blobs(client: Any, bucket: Any, prefix: str) -> list[Any]:
     """The objects of a bucket whose names begin so."""
-    with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
+    with translate_http_errors():
         return list(client.list_blobs(bucket, prefix=prefix, **CALL_ONCE))

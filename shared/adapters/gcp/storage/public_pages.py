@@ -28,7 +28,7 @@ class BucketPages:
         self._bucket = client.bucket(bucket)
 
     def generation(self, name: str) -> int:
-        with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
+        with objects.translate_http_errors():
             found = self._bucket.get_blob(name, **objects.CALL_ONCE)
         return int(found.generation) if found is not None else 0
 
@@ -39,7 +39,7 @@ class BucketPages:
         objects.upload(blob, content, content_type, generation=generation, errors=_PUT)
 
     def history(self, name: str) -> Iterator[tuple[int, bytes]]:
-        with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
+        with objects.translate_http_errors():
             # The oldest comes first.
             for blob in reversed([*self._bucket.list_blobs(prefix=name, versions=True, **objects.CALL_ONCE)]):
                 if blob.name == name:

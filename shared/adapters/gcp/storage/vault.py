@@ -64,7 +64,7 @@ class BucketVault:
 
     def read(self, kept: SourceObject) -> bytes:
         """The content, its checksum checked. Rejected where there is no such generation."""
-        with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
+        with objects.translate_http_errors():
             return objects.download(self._bucket.blob(kept.object, generation=kept.generation))
 
     def creation_times(self, prefix: str) -> dict[str, datetime]:
@@ -73,7 +73,7 @@ class BucketVault:
         }
 
     def remove(self, name: str) -> None:
-        with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable), suppress(NotFound):
+        with objects.translate_http_errors(), suppress(NotFound):
             self._bucket.blob(name).delete(**objects.CALL_ONCE)
 
     def _find_existing(self, name: str) -> SourceObject:
