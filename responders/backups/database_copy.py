@@ -16,13 +16,18 @@ from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Moved, Refused, Rejected
 from shared.core.store import Create, Query
 from shared.domain.audit.system_chain import system_event
-from shared.domain.data.backups import database_copy as copies
 from shared.domain.data.backups.database_copy import (
     DELETION_TIMEOUT,
     MAX_COPIES_PER_SYSTEM,
     NOTICE_SEVERITIES,
     DatabaseCopy,
+    copy_path,
+    end_copy,
+    mark_deleted,
+    mark_ready,
+    new_copy_id,
     notice_lines,
+    should_remind,
 )
 from shared.domain.data.backups.filled_database import (
     FILLING_STATUSES,
@@ -100,7 +105,7 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
             return replace(
                 one, status=FillStatus.MAKING, operation=newest.operation, purge=ErasureProgress(), run=None
             )
-        return copies.mark_ready(one, examining.count_documents(None), self._rules, self._now)
+        return mark_ready(one, examining.count_documents(None), self._rules, self._now)
 
     def _count_documents(self, copy: DatabaseCopy) -> dict[str, int]:
         return self._create_checker(copy).count_documents(None)
@@ -112,15 +117,15 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
             return replace(purged, counts=self._count_documents(copy)) if purged.purge.is_over else purged
         if self._has_new_erasures(copy):
             return replace(copy, purge=ErasureProgress(removed=copy.purge.removed))
-        if copies.should_remind(copy, self._rules, self._now):
+        if should_remind(copy, self._rules, self._now):
             return replace(copy, reminded_at=self._now)
         if copy.kept_until is None or self._now < copy.kept_until:
             return copy
         if copy.id not in call_one(self._ports, self._restores.names):
-            return copies.mark_deleted(copy, self._now)
+            return mark_deleted(copy, self._now)
         if self._count_documents(copy) != copy.counts:
             why = "its document counts changed since it was ready"
-            return copies.end_copy(copy, FillStatus.LEFT, self._now, why)
+            return end_copy(copy, FillStatus.LEFT, self._now, why)
         return start_deletion(copy, self._now)
 
     def _has_new_erasures(self, copy: DatabaseCopy) -> bool:
@@ -134,18 +139,18 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
     def _delete_database(self, one: DatabaseCopy) -> DatabaseCopy:
         """Return the copy once its database is gone; a protected one stays."""
         if one.asked_at is None:
-            return copies.mark_deleted(one, self._now)
+            return mark_deleted(one, self._now)
         if one.id in call_one(self._ports, self._restores.names):
             try:
                 with suppress(Ambiguous):  # the look tells
                     call_one(self._ports, partial(self._restores.delete, one.id))
             except Moved as no:
                 if one.closing_at and self._now >= one.closing_at + DELETION_TIMEOUT:
-                    return copies.end_copy(one, FillStatus.LEFT, self._now, f"it may not be deleted: {no}")
+                    return end_copy(one, FillStatus.LEFT, self._now, f"it may not be deleted: {no}")
                 return replace(one, waiting=str(no))
             if one.id in call_one(self._ports, self._restores.names):
                 return one
-        return copies.mark_deleted(one, self._now)
+        return mark_deleted(one, self._now)
 
     def _build_notifications(
         self, before: DatabaseCopy, after: DatabaseCopy
@@ -202,7 +207,7 @@ def copy(asked: CommandRequest) -> CommandEffect:
     point = select_copy_source(command.restore_point, kept)
     now = asked.ports.clock.now()
     made = DatabaseCopy(
-        id=copies.new_copy_id(policy.system, now),
+        id=new_copy_id(policy.system, now),
         system=policy.system,
         original=policy.backups.database,
         point=point,
@@ -215,7 +220,7 @@ def copy(asked: CommandRequest) -> CommandEffect:
     untried = "" if point.is_verified else "; it has no restore test"
     takes = describe_copy_time(policy, point, kept)
     result = f"{made.id}: {policy.backups.database} as of {point}: {takes}{untried}"
-    return CommandEffect(result, (Create(copies.copy_path(made.id), encode(made)),), answer={"copy": made.id})
+    return CommandEffect(result, (Create(copy_path(made.id), encode(made)),), answer={"copy": made.id})
 
 
 def select_copy_source(text: str, kept: AvailablePoints) -> RestorePoint:

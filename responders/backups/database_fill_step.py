@@ -17,9 +17,9 @@ from shared.core import log
 from shared.core.durations import floor_to_minute
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.core.store import Create, Document
-from shared.domain.data.backups import filled_database as filling
 from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.export import REQUEST_TIMEOUT, may_request
+from shared.domain.data.backups.filled_database import FILL_TIMEOUT, FILLING_STATUSES, FillStatus, mark_failed
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.resources import CopyRules, ProofRules
@@ -80,20 +80,20 @@ class JobStep(RecordStep, ABC, Generic[JobRecord, Rules]):
             severity = "ERROR" if isinstance(failure, Rejected) else "WARNING"
             log.write(severity, f"{self.WHAT} {one.id}: {failure}", event=f"{self.WHAT}.waits")
             after = replace(one, waiting=str(failure))
-        if after.status in filling.FILLING_STATUSES and self._now >= after.began_at + self._rules.within:
+        if after.status in FILLING_STATUSES and self._now >= after.began_at + self._rules.within:
             reason = f"not finished in time: {after.waiting or after.status.lower()}"
-            after = filling.mark_failed(after, reason, self._now)
+            after = mark_failed(after, reason, self._now)
         if after != one:
             self._save_result(after, *self._build_notifications(one, after))
 
     def _advance_record(self, one: JobRecord) -> JobRecord:
         """The record a step further. Raises: Unavailable, Rejected, Moved."""
         match one.status:
-            case filling.FillStatus.MAKING | filling.FillStatus.RESTORING:
+            case FillStatus.MAKING | FillStatus.RESTORING:
                 return self._check_fill(one)
-            case filling.FillStatus.CHECKING if one.purge.is_over:
+            case FillStatus.CHECKING if one.purge.is_over:
                 return self._check_documents(one)
-            case filling.FillStatus.CHECKING:
+            case FillStatus.CHECKING:
                 return self._purge_erased_people(one)
         return self._delete_database(one)
 
@@ -133,8 +133,8 @@ class JobStep(RecordStep, ABC, Generic[JobRecord, Rules]):
             return replace(one, operation=begun.operation, waiting=part)
         known = replace(one, operation=begun.operation, waiting="")
         if begun.failure:
-            return filling.mark_failed(known, f"{self.FAILED}: {begun.failure}", self._now)
-        return replace(known, status=filling.FillStatus.CHECKING, filled_at=begun.ended_at)
+            return mark_failed(known, f"{self.FAILED}: {begun.failure}", self._now)
+        return replace(known, status=FillStatus.CHECKING, filled_at=begun.ended_at)
 
     def _request_fill(self, one: JobRecord) -> JobRecord:
         """The record whose filling is asked for, once that is kept: of two, one loses there."""
@@ -166,9 +166,9 @@ class JobStep(RecordStep, ABC, Generic[JobRecord, Rules]):
                     return self._handle_name_conflict(intent)
             except Rejected as no:
                 is_retried = bool(number) or self.RETRIES_CREATION
-                if is_retried and self._now < intent.began_at + filling.FILL_TIMEOUT:
+                if is_retried and self._now < intent.began_at + FILL_TIMEOUT:
                     return replace(intent, waiting=str(no))
-                return filling.mark_failed(intent, str(no), self._now)
+                return mark_failed(intent, str(no), self._now)
         return replace(intent, operation=operation or "")
 
     def _build_import_calls(self, one: JobRecord, location: str, prefix: str) -> Sequence[Call]:

@@ -14,9 +14,25 @@ from shared.core.durations import floor_to_minute
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, Unavailable
 from shared.core.store import Create, Query
 from shared.domain.audit.system_chain import system_event
-from shared.domain.data.backups import export as backing
 from shared.domain.data.backups.backup_records import ObjectMetadata
-from shared.domain.data.backups.export import Backup, ExportStatus
+from shared.domain.data.backups.export import (
+    Backup,
+    ExportStatus,
+    create_backup,
+    encode_inventory,
+    export_path,
+    exportable_time,
+    find_differing_files,
+    has_unchanged_files,
+    is_late,
+    mark_complete,
+    mark_exported,
+    mark_failed,
+    mark_requested,
+    may_request,
+    record_failed_attempt,
+    slot_start,
+)
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.document_scope import Scope
@@ -42,8 +58,8 @@ def advance_exports(ports: Ports, policies: Policies) -> None:
         return
     for policy in exporting.values():  # the name of the slot keeps a second intent out
         now = ports.clock.now()
-        slot_at = backing.slot_start(policy.backups.every, now)
-        _record_backup_intent(ports, backing.create_backup(policy, slot_at, now), ACTOR, now)
+        slot_at = slot_start(policy.backups.every, now)
+        _record_backup_intent(ports, create_backup(policy, slot_at, now), ACTOR, now)
     until = ports.clock.monotonic() + EXPORT_TIME_LIMIT_SECONDS
     for document in ports.store.query(Query.equal("backups", is_over=False)):
         if ports.clock.monotonic() >= until:
@@ -65,9 +81,9 @@ class _ExportStep(RecordStep):
         except Rejected as refused:  # said when it is late: a person may set it right until then
             log.write("ERROR", f"backup {backup.id}: {refused}", event="backup.refused")
             after = replace(backup, failure=str(refused), copying="", token="")
-        if not after.is_over and backing.is_late(backup, self._policy, now):
+        if not after.is_over and is_late(backup, self._policy, now):
             reason = after.failure or f"not finished when the next one was due ({after.status.lower()})"
-            after = backing.mark_failed(after, reason, now)
+            after = mark_failed(after, reason, now)
         if after != backup:
             said, events = [], []
             if after.status is ExportStatus.FAILED:
@@ -90,18 +106,18 @@ class _ExportStep(RecordStep):
         elif backup.asked_at is not None:  # whoever began it
             export = call_one(self._ports, partial(exports.find, backup.database, backup.prefix))
         if export is None:
-            return self._request_export(backup) if backing.may_request(backup.asked_at, self._now) else backup
+            return self._request_export(backup) if may_request(backup.asked_at, self._now) else backup
         if export.ended_at is None:
             return replace(backup, operation=export.operation)
         if not export.is_whole:
-            return backing.record_failed_attempt(backup, f"the export failed: {export.failure}", self._now)
+            return record_failed_attempt(backup, f"the export failed: {export.failure}", self._now)
         files = self._list_objects(backup.bucket, f"{backup.folder}/")
-        return backing.mark_exported(backup, export, files, self._now)
+        return mark_exported(backup, export, files, self._now)
 
     def _request_export(self, backup: Backup) -> Backup:
         """Begin the export, once it is on record that it is asked for: of two, one loses there."""
-        chosen = replace(backup, snapshot_at=backing.exportable_time(backup.snapshot_at, self._now))
-        intent = backing.mark_requested(chosen, self._count_documents(chosen), self._now)
+        chosen = replace(backup, snapshot_at=exportable_time(backup.snapshot_at, self._now))
+        intent = mark_requested(chosen, self._count_documents(chosen), self._now)
         exports = self._ports.system(intent.system).exports
         begin = partial(exports.begin, intent.database, intent.prefix, intent.snapshot_at)
         try:
@@ -113,7 +129,7 @@ class _ExportStep(RecordStep):
         except Ambiguous:  # the next look finds it, or not
             return backup
         except (Exists, Rejected) as refused:
-            return backing.record_failed_attempt(intent, f"the export was refused: {refused}", self._now)
+            return record_failed_attempt(intent, f"the export was refused: {refused}", self._now)
 
     def _count_documents(self, backup: Backup) -> dict[str, int]:
         count = partial(self._ports.system(backup.system).documents.count, backup.database)
@@ -127,19 +143,19 @@ class _ExportStep(RecordStep):
         """The backup with more of its copy, or whole: what differs is copied again."""
         mirrors = self._ports.projects.export_buckets
         files = self._list_objects(backup.bucket, f"{backup.folder}/")
-        if not backing.has_unchanged_files(backup, files):
+        if not has_unchanged_files(backup, files):
             reason = f"exported files are missing: found {len(files)} of {backup.objects}"
-            return backing.record_failed_attempt(backup, f"{reason} files", self._now)
+            return record_failed_attempt(backup, f"{reason} files", self._now)
         if backup.second is None:
-            return backing.mark_complete(backup, self._now)
+            return mark_complete(backup, self._now)
         if backup.configuration:
             files |= self._list_objects(backup.bucket, backup.configuration)
         copies = self._list_objects(backup.second, f"{backup.folder}/") | self._list_objects(
             backup.second, backup.inventory_object
         )
-        waiting = backing.find_differing_files(files, copies)
+        waiting = find_differing_files(files, copies)
         if not waiting:
-            return backing.mark_complete(backup, self._now)
+            return mark_complete(backup, self._now)
         until = self._ports.clock.monotonic() + EXPORT_TIME_LIMIT_SECONDS
         for name in waiting:
             token = backup.token if name == backup.copying else ""
@@ -158,7 +174,7 @@ class _ExportStep(RecordStep):
         document = self._ports.store.get(stocks.inventory_path(backup.system))
         if document.fields is None:
             return backup
-        content = backing.encode_inventory(stocks.decode(document.fields))
+        content = encode_inventory(stocks.decode(document.fields))
         buckets = self._ports.projects.export_buckets
         write = partial(buckets.write, backup.bucket, backup.inventory_object, content)
         try:
@@ -180,15 +196,15 @@ class _ExportStep(RecordStep):
 def request_backup_before_deployment(ports: Ports, policy: Policy, deployment: str, now: datetime) -> None:
     """Record a backup of this minute, once, where the system exports. Raises: Unavailable."""
     if policy.backups.bucket is not None:
-        backup = backing.create_backup(policy, floor_to_minute(now), now, deployment)
+        backup = create_backup(policy, floor_to_minute(now), now, deployment)
         _record_backup_intent(ports, backup, "on_deployment", now)
 
 
 def _record_backup_intent(ports: Ports, backup: Backup, actor: str, now: datetime) -> None:
-    if ports.store.get(backing.export_path(backup.id)).fields is None:
+    if ports.store.get(export_path(backup.id)).fields is None:
         told = _build_event(backup, "backup.begun", now, actor)
         with suppress(Exists):  # another instance has put it there
-            ports.store.commit([Create(backing.export_path(backup.id), encode(backup)), told])
+            ports.store.commit([Create(export_path(backup.id), encode(backup)), told])
 
 
 def _build_event(backup: Backup, name: str, now: datetime, actor: str = ACTOR) -> Create:

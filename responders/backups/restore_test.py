@@ -105,7 +105,7 @@ class _RestoreTestStep(JobStep[RestoreTest, ProofRules]):
         restored = {
             version.path: version.fields
             for name, one in self._policy.collections.items()
-            for version in self._sample_documents(proof.database, scan.scope(name, one))
+            for version in self._sample_documents(proof.database, scan.collection_scope(name, one))
         }
         try:
             before = documents.get(proof.original, sorted(restored), proof.snapshot_at)

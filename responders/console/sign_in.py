@@ -6,7 +6,18 @@ from datetime import timedelta
 from shared.core.codec import FrozenStruct
 from shared.core.errors import Rejected
 from shared.domain.commands.credential import Credential, CredentialKind
-from shared.domain.presentation import console_http
+from shared.domain.presentation.console_http import (
+    SESSION_COOKIE,
+    VISITOR_COOKIE,
+    ConsoleRequest,
+    ConsoleResponse,
+    csrf_token,
+    has_csrf_token,
+    is_cookie_value,
+    own_path,
+    redirect_response,
+    session_cookie,
+)
 from shared.ports.groups import Ports
 
 MAX_SESSION_DURATION = timedelta(hours=1)
@@ -25,7 +36,7 @@ class ConsoleSession(FrozenStruct):
     @property
     def csrf_token(self) -> str:
         """What their forms show."""
-        return console_http.csrf_token(self.token)
+        return csrf_token(self.token)
 
 
 @dataclass
@@ -39,9 +50,9 @@ class ConsoleSignIn:
 
     _ports: Ports
 
-    def find_session(self, visit: console_http.ConsoleRequest) -> ConsoleSession | None:
+    def find_session(self, visit: ConsoleRequest) -> ConsoleSession | None:
         """Whose request it is; None: nobody is signed in who may look. Raises: Unavailable."""
-        token = visit.cookies.get(console_http.SESSION_COOKIE, "")
+        token = visit.cookies.get(SESSION_COOKIE, "")
         if not token:
             return None
         try:
@@ -50,23 +61,21 @@ class ConsoleSignIn:
             return None
         return None if _find_access_obstacle(credential) else ConsoleSession(credential, token)
 
-    def form(self, visit: console_http.ConsoleRequest, why: str = "") -> tuple[dict[str, object], str]:
+    def form(self, visit: ConsoleRequest, why: str = "") -> tuple[dict[str, object], str]:
         """What the page of signing in shows, and the cookie that its form is of."""
-        known = visit.cookies.get(console_http.VISITOR_COOKIE, "")
-        visitor = known if console_http.is_cookie_value(known) else self._ports.ids()
+        known = visit.cookies.get(VISITOR_COOKIE, "")
+        visitor = known if is_cookie_value(known) else self._ports.ids()
         facts: dict[str, object] = {
-            "mark": console_http.csrf_token(visitor),
-            "to": console_http.own_path(visit.form.get("to") or visit.query.get("to", "/")),
+            "mark": csrf_token(visitor),
+            "to": own_path(visit.form.get("to") or visit.query.get("to", "/")),
             "why": why,
             "email": visit.form.get("email", ""),
         }
-        return facts, console_http.session_cookie(
-            console_http.VISITOR_COOKIE, visitor, int(MAX_SESSION_DURATION.total_seconds())
-        )
+        return facts, session_cookie(VISITOR_COOKIE, visitor, int(MAX_SESSION_DURATION.total_seconds()))
 
-    def sign_in(self, visit: console_http.ConsoleRequest) -> console_http.ConsoleResponse | str:
+    def sign_in(self, visit: ConsoleRequest) -> ConsoleResponse | str:
         """Return the way on after a sign-in, else the reason for the form. Raises: Unavailable."""
-        if not console_http.has_csrf_token(visit, visit.cookies.get(console_http.VISITOR_COOKIE, "")):
+        if not has_csrf_token(visit, visit.cookies.get(VISITOR_COOKIE, "")):
             return FOREIGN_FORM_TEXT
         said = (visit.form.get(name, "") for name in ("email", "password", "code"))
         try:
@@ -79,18 +88,16 @@ class ConsoleSignIn:
             return fault
         left = credential.expires_at - self._ports.clock.now()
         seconds = int(min(MAX_SESSION_DURATION, left).total_seconds())
-        to = console_http.own_path(visit.form.get("to", "/"))
-        cookie = console_http.session_cookie(console_http.SESSION_COOKIE, token, seconds)
-        return console_http.redirect_response(visit, to, cookie)
+        to = own_path(visit.form.get("to", "/"))
+        cookie = session_cookie(SESSION_COOKIE, token, seconds)
+        return redirect_response(visit, to, cookie)
 
-    def sign_out(
-        self, visit: console_http.ConsoleRequest, session: ConsoleSession
-    ) -> console_http.ConsoleResponse:
+    def sign_out(self, visit: ConsoleRequest, session: ConsoleSession) -> ConsoleResponse:
         """Nobody is signed in there any more. Raises: Rejected."""
-        if not console_http.has_csrf_token(visit, session.token):
+        if not has_csrf_token(visit, session.token):
             raise Rejected(FOREIGN_FORM_TEXT)
-        cookie = console_http.session_cookie(console_http.SESSION_COOKIE, "", 0)
-        return console_http.redirect_response(visit, "/sign-in", cookie)
+        cookie = session_cookie(SESSION_COOKIE, "", 0)
+        return redirect_response(visit, "/sign-in", cookie)
 
 
 def _find_access_obstacle(credential: Credential) -> str:

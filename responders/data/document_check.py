@@ -14,7 +14,6 @@ from shared.core.durations import ceil_to_minute
 from shared.core.errors import Moved, RollbackError
 from shared.core.store import Document
 from shared.domain.data.document import DocumentSnapshot, collection_of
-from shared.domain.data.integrity import scan
 from shared.domain.data.integrity.damage import (
     LOSS_SIGNAL,
     SIGNAL_OF,
@@ -22,7 +21,19 @@ from shared.domain.data.integrity.damage import (
     OnsetSearch,
     damage_path,
 )
-from shared.domain.data.integrity.scan import SAMPLE_RANGE_COUNTS, FaultSample, PeakCount, ScanRange, ScanRun
+from shared.domain.data.integrity.scan import (
+    SAMPLE_RANGE_COUNTS,
+    FaultSample,
+    PeakCount,
+    ScanRange,
+    ScanRun,
+    collection_scope,
+    document_limits,
+    draw_sample,
+    find_drops,
+    record_documents,
+    skip_range,
+)
 from shared.domain.data.integrity.validator import (
     DocumentVerdict,
     IntegrityCheck,
@@ -59,15 +70,15 @@ class DocumentChecker:
         counts = self.count_documents(at)
         stretches = []
         random = Random(f"{policy.system} {at}")
-        for name, wanted in scan.document_limits(policy, counts).items():
+        for name, wanted in document_limits(policy, counts).items():
             if wanted is None:
                 stretches.append(ScanRange(name))
             else:
-                scope = scan.scope(name, policy.collections[name])
+                scope = collection_scope(name, policy.collections[name])
                 cuts = self._documents.partition_points(
                     self._database, scope, at, random.choice(SAMPLE_RANGE_COUNTS)
                 )
-                stretches += scan.draw_sample(name, cuts, wanted, random)
+                stretches += draw_sample(name, cuts, wanted, random)
         return ScanRun(
             system=policy.system,
             why=why,
@@ -76,7 +87,7 @@ class DocumentChecker:
             counts=counts,
             stretches=tuple(stretches),
             is_whole=all(one.limit is None for one in stretches),
-            dropped=scan.find_drops(policy, counts, before or {}),
+            dropped=find_drops(policy, counts, before or {}),
         )
 
     def check_newest_writes(self, at: datetime) -> ScanRun:
@@ -86,9 +97,9 @@ class DocumentChecker:
         run = ScanRun(self._policy.system, "newest writes", at, at, {}, stretches, is_whole=False)
         newest, since = self._documents.newest, at - NEWEST_SPAN
         for name, one in dated.items():
-            where = scan.scope(name, one)
+            where = collection_scope(name, one)
             found = newest(self._database, where, one.updated_field, since, MAX_NEWEST_DOCUMENTS)
-            run = scan.skip_range(scan.record_documents(run, self.check_documents(name, found, None)))
+            run = skip_range(record_documents(run, self.check_documents(name, found, None)))
         return run
 
     def advance(self, run: ScanRun, seconds: float) -> tuple[ScanRun, RollbackError | None]:
@@ -175,24 +186,29 @@ class DocumentChecker:
         return found
 
     def _has_dropped(self, run: ScanRun, name: str, at: datetime) -> bool:
-        count = self._documents.count(self._database, scan.scope(name, self._policy.collections[name]), at)
-        return name in scan.find_drops(self._policy, {name: count}, run.dropped)
+        count = self._documents.count(
+            self._database, collection_scope(name, self._policy.collections[name]), at
+        )
+        return name in find_drops(self._policy, {name: count}, run.dropped)
 
     def _scan_range(self, run: ScanRun) -> Generator[ScanRun]:
         """The run after each chunk of its stretch, and in the end behind it."""
         stretch = run.stretch
         collection = self._policy.collections[stretch.collection]
         stream = self._documents.stream(
-            self._database, scan.scope(stretch.collection, collection), run.at, run.cursor or stretch.after
+            self._database,
+            collection_scope(stretch.collection, collection),
+            run.at,
+            run.cursor or stretch.after,
         )
         with closing(stream):  # type: ignore[type-var]
             while True:
                 left = run.remaining_documents
                 size = DOCUMENTS_PER_CHUNK if left is None else min(DOCUMENTS_PER_CHUNK, left)
                 chunk = list(islice(stream, size))
-                run = scan.record_documents(run, self.check_documents(stretch.collection, chunk, run.at))
+                run = record_documents(run, self.check_documents(stretch.collection, chunk, run.at))
                 if len(chunk) < size or run.remaining_documents == 0:
-                    yield scan.skip_range(run)
+                    yield skip_range(run)
                     return
                 yield run
 
@@ -208,7 +224,8 @@ class DocumentChecker:
         """How many documents each declared collection held at that moment; None: holds now."""
         count = partial(self._documents.count, self._database)
         calls = {
-            name: partial(count, scan.scope(name, one), at) for name, one in self._policy.collections.items()
+            name: partial(count, collection_scope(name, one), at)
+            for name, one in self._policy.collections.items()
         }
         return {name: require_answer(one) for name, one in call_all(self._ports, calls).items()}
 

@@ -22,8 +22,14 @@ from shared.domain.decision.order_comparison import (
     read_open_rollbacks,
 )
 from shared.domain.decision.request_scope import widen_order
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident import (
+    WORKING_STATUSES,
+    Incident,
+    IncidentStatus,
+    acknowledge,
+    change_status,
+    incident_path,
+)
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.next_actions import format_shell_lines
 from shared.domain.incidents.opening import public_state_writes
@@ -85,7 +91,7 @@ def _join_rollback(asked: CommandRequest, found: OrderComparison, order: Rollbac
     """The order becomes part of the rollback under way: who gave it and why is on record."""
     command, store = asked.command, asked.ports.store
     document = store.get(rollback_path(found.rollback))
-    place = store.get(incidents.incident_path(found.incident))
+    place = store.get(incident_path(found.incident))
     rollback, now = document.decode(Rollback), document.read_at
     if rollback.has_ended:
         raise Moved(f"{rollback.id} has ended in the meantime")
@@ -102,8 +108,8 @@ def _join_rollback(asked: CommandRequest, found: OrderComparison, order: Rollbac
     told = create_event(f"rollback.{word}", now, command.actor, command=encode(command), right=asked.right)
     draft = CommitDraft((told,), changes)
     writes = build_rollback_writes(rollback, document, draft, asked.ports.ids)
-    owned = incidents.acknowledge(place.decode(Incident), order.responder, now)
-    noted = incidents.change_status(owned, owned.status, now, note)
+    owned = acknowledge(place.decode(Incident), order.responder, now)
+    noted = change_status(owned, owned.status, now, note)
     writes.append(place.build_update(noted))
     return CommandEffect(found.joins, tuple(writes), incident=found.incident)
 
@@ -146,14 +152,14 @@ def build_supersede_writes(
     said = []
     for document in (*under_way, *((newest,) if waits else ())):
         rollback, now = document.decode(Rollback), document.read_at
-        place = ports.store.get(incidents.incident_path(rollback.incident))
-        incident = incidents.acknowledge(place.decode(Incident), order.responder, now)
+        place = ports.store.get(incident_path(rollback.incident))
+        incident = acknowledge(place.decode(Incident), order.responder, now)
         changes = {"superseded_by": successor}
         if rollback.has_ended:
             note = f"continued by {successor}, requested by {order.actor}: {order.reason}"
-            works = incident.status in incidents.WORKING_STATUSES
+            works = incident.status in WORKING_STATUSES
             becomes = IncidentStatus.WATCHING if works else IncidentStatus.INVESTIGATING
-            incident = incidents.change_status(incident, becomes, now, note)
+            incident = change_status(incident, becomes, now, note)
             incident = replace(incident, due_at=now)
             lines = format_shell_lines(policy.system, incident.id, "accept")
             event = f"superseded-{incident.rollbacks}"

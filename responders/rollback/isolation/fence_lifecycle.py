@@ -9,8 +9,16 @@ from responders.support.controls import is_change_blocked
 from responders.support.parallel_calls import call_all, call_one, require_answer
 from shared.core.errors import Gone, Moved, Rejected, RollbackError, Unavailable
 from shared.core.store import Document
-from shared.domain.data.isolation import write_fence as fences
-from shared.domain.data.isolation.write_fence import Fence, FenceStatus, Writer
+from shared.domain.data.isolation.write_fence import (
+    Fence,
+    FenceStatus,
+    Writer,
+    mark_lowered,
+    may_be_lowered,
+    may_send,
+    start_lowering,
+    writer_positions,
+)
 from shared.domain.deployments.inventory.traffic import Scaling, Service
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.system_policy import Policy
@@ -51,13 +59,13 @@ class FenceStep:
             return replace(fence, waiting=str(failure))
 
     def _start_lowering(self, why: str) -> Fence:
-        return fences.start_lowering(self._fence, why, self._now)
+        return start_lowering(self._fence, why, self._now)
 
     def _lower_fence(self, fence: Fence) -> Fence:
         if not fence.writers:
-            return fences.mark_lowered(fence, (), self._now)
+            return mark_lowered(fence, (), self._now)
         services, unseen = self._read_services(fence)
-        stand = fences.writer_positions([one for one in fence.writers if one.service not in unseen], services)
+        stand = writer_positions([one for one in fence.writers if one.service not in unseen], services)
         if stand.to_free:
             self._scale({one: one.scaling for one in stand.to_free}, services)
             names = ", ".join(one.function for one in stand.to_free)
@@ -66,9 +74,9 @@ class FenceStep:
             raise failure
         if not stand.is_settled:
             return replace(fence, waiting="instances are starting")
-        if not fences.may_be_lowered(fence, self._now):
+        if not may_be_lowered(fence, self._now):
             return replace(fence, waiting="")
-        return fences.mark_lowered(fence, stand.theirs, self._now)
+        return mark_lowered(fence, stand.theirs, self._now)
 
     def _read_services(self, fence: Fence) -> tuple[dict[str, Service], dict[str, RollbackError]]:
         """Return the existing services of the writers, and the errors of the unread ones."""
@@ -122,7 +130,7 @@ class FenceStep:
         services, unseen = self._read_services(fence)
         for failure in unseen.values():
             raise failure
-        stand = fences.writer_positions(fence.writers, services)
+        stand = writer_positions(fence.writers, services)
         if stand.theirs:
             return self._start_lowering(f"somebody has changed the instances of {', '.join(stand.theirs)}")
         if stand.to_stop and fence.status is FenceStatus.STANDING:
@@ -148,7 +156,7 @@ class FenceStep:
     def _stop_writers(
         self, fence: Fence, policy: Policy, writers: Iterable[Writer], services: Mapping[str, Service]
     ) -> Fence:
-        if not fences.may_send(fence, self._now):
+        if not may_send(fence, self._now):
             return replace(fence, sent_at=self._now, waiting="writers are about to be stopped")
         if self._ports.clock.monotonic() - self._read > MAX_READ_AGE_SECONDS:
             return replace(fence, waiting="the request was not sent in time")

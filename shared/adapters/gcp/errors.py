@@ -11,7 +11,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from shared.core.errors import Ambiguous, Exists, Gone, Moved, Rejected, RollbackError, Throttled, Unavailable
 
 READ_TIMEOUT_SECONDS = 10.0
-"""Deadline of every read and commit. The clients' own are 60 to 300 s, or none at all."""
+"""Deadline of each call that states no other. The clients' own are 60 to 300 s, or none at all."""
 
 
 class Contended(Throttled):

@@ -7,7 +7,15 @@ from msgspec.structs import replace
 
 from shared.core.codec import FrozenStruct
 from shared.domain.deployments import change_attribution
-from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.deployment import (
+    TAKEN_BACK_REASON,
+    Deployment,
+    DeploymentStatus,
+    Placement,
+    default_deployment_id,
+    placements,
+    whole_minute_before,
+)
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.inventory_record import InventoryRecord
@@ -43,7 +51,7 @@ class RolloutObservation(FrozenStruct):
     live: WholeInventory
     """Parts without an answer as they were before."""
     compared: change_attribution.AttributedChanges
-    known: tuple[deployments.Deployment, ...]
+    known: tuple[Deployment, ...]
     system: System
     now: datetime
     """When the look began."""
@@ -54,14 +62,14 @@ class RolloutObservation(FrozenStruct):
     said: DeploymentAnnouncement | None = None
 
     @property
-    def open_deployment(self) -> deployments.Deployment | None:
+    def open_deployment(self) -> Deployment | None:
         """The deployment that is rolling out."""
         name = self.stock.rolling_out if self.stock else ""
         found = next((one for one in self.known if one.id == name), None)
-        return found if found and found.status is deployments.DeploymentStatus.ROLLING_OUT else None
+        return found if found and found.status is DeploymentStatus.ROLLING_OUT else None
 
 
-def update_rollout(situation: RolloutObservation) -> deployments.Deployment | None:
+def update_rollout(situation: RolloutObservation) -> Deployment | None:
     """The deployment that the changes open or extend; None when there are none."""
     stock, now, changes = situation.stock, situation.now, situation.compared.changes
     if stock is None or not changes:
@@ -87,17 +95,17 @@ def update_rollout(situation: RolloutObservation) -> deployments.Deployment | No
         return replace(extended, at=max(at, rolling.at)) if serves_now else extended
     before = [one.at for one in situation.known if one.at <= now]
     at = max([at, *(one + _NEXT for one in before)])
-    deployment = deployments.Deployment(
+    deployment = Deployment(
         id=unused_deployment_id(at, {one.id for one in situation.known}),
         system=situation.policy.system,
         at=at,
-        status=deployments.DeploymentStatus.ROLLING_OUT,
+        status=DeploymentStatus.ROLLING_OUT,
         functions=live,
         not_before=stock.read_at,
         changes=changes,
         changed_at=now,
         observed_at=_observation_times(situation, {}, live),
-        backup_at=deployments.whole_minute_before(first),
+        backup_at=whole_minute_before(first),
         unserved=unserved,
         let_through=let_through,
         due_at=due_at,
@@ -105,14 +113,12 @@ def update_rollout(situation: RolloutObservation) -> deployments.Deployment | No
     helped = [one.rollback for one in situation.compared.taken_back.values() if one.helped]
     if not helped:
         return deployment
-    bad = set_status(deployment, deployments.DeploymentStatus.BAD, situation)
-    return replace(bad, due_at=None, reason=f"{deployments.TAKEN_BACK_REASON}{helped[0]} before it was seen")
+    bad = set_status(deployment, DeploymentStatus.BAD, situation)
+    return replace(bad, due_at=None, reason=f"{TAKEN_BACK_REASON}{helped[0]} before it was seen")
 
 
 def _observation_times(
-    situation: RolloutObservation,
-    before: Mapping[str, deployments.Placement],
-    now: Mapping[str, deployments.Placement],
+    situation: RolloutObservation, before: Mapping[str, Placement], now: Mapping[str, Placement]
 ) -> dict[str, datetime]:
     """Return the time of this look for each function whose traffic others have changed."""
     changed = {one.name for one in situation.compared.changes if one.part is InventoryPart.FUNCTIONS}
@@ -124,12 +130,12 @@ def _observation_times(
 
 
 def _find_unserved_revisions(
-    situation: RolloutObservation, stock: InventoryRecord, rolling: deployments.Deployment | None
+    situation: RolloutObservation, stock: InventoryRecord, rolling: Deployment | None
 ) -> dict[str, str]:
     """Return the revisions that this deployment and earlier ones made, and that get no request."""
     recorded = [one for one in situation.known if not one.named]
     newest = rolling or max(recorded, key=lambda one: one.at, default=None)
-    made = dict(newest.unserved) if newest and newest.status is not deployments.DeploymentStatus.BAD else {}
+    made = dict(newest.unserved) if newest and newest.status is not DeploymentStatus.BAD else {}
     before, taken_back = stock.live.function_states, situation.compared.taken_back
     functions = situation.live.function_states
     now = {name: one for name, one in functions.items() if one.latest and name not in taken_back}
@@ -144,13 +150,13 @@ def _find_unserved_revisions(
     }
 
 
-def _current_placements(situation: RolloutObservation) -> dict[str, deployments.Placement]:
+def _current_placements(situation: RolloutObservation) -> dict[str, Placement]:
     """What the functions serve; those that we have led back, what they served before that."""
     functions = situation.live.function_states
     return {
-        **deployments.placements(functions),
+        **placements(functions),
         **{
-            name: deployments.Placement(
+            name: Placement(
                 functions[name].service, one.origin, traffic_shares(one.origin, functions[name].latest)
             )
             for name, one in situation.compared.taken_back.items()
@@ -212,27 +218,25 @@ def _merge_pair(first: Difference, second: Difference) -> Difference | None:
     return replace(first, change=ChangeKind.CHANGED, aspects=tuple(sorted({*first.aspects, *second.aspects})))
 
 
-def settle_rollout(situation: RolloutObservation) -> deployments.Deployment | None:
+def settle_rollout(situation: RolloutObservation) -> Deployment | None:
     """The deployment that was rolling out, live; None while it is not quiet for long enough."""
     rolling, now = situation.open_deployment, situation.now
     if rolling is None or rolling.changed_at is None:
         return None
     if now < rolling.changed_at + situation.policy.deployments.quiet:
         return None
-    return set_status(rolling, deployments.DeploymentStatus.LIVE, situation)
+    return set_status(rolling, DeploymentStatus.LIVE, situation)
 
 
-def set_status(
-    deployment: deployments.Deployment, status: deployments.DeploymentStatus, situation: RolloutObservation
-) -> deployments.Deployment:
+def set_status(deployment: Deployment, status: DeploymentStatus, situation: RolloutObservation) -> Deployment:
     """The deployment as it is kept from now on; judged, or proven, when that is due."""
     bake = situation.policy.execution.bake
-    wait = RESTORABILITY_CHECK_INTERVAL if status is deployments.DeploymentStatus.STABLE else bake
+    wait = RESTORABILITY_CHECK_INTERVAL if status is DeploymentStatus.STABLE else bake
     return replace(deployment, status=status, settled_at=situation.now, due_at=situation.now + wait)
 
 
 def unused_deployment_id(at: datetime, taken: Collection[str]) -> str:
     """The id of a deployment of that second, or of the next one that has none."""
-    while deployments.default_deployment_id(at) in taken:
+    while default_deployment_id(at) in taken:
         at += timedelta(seconds=1)
-    return deployments.default_deployment_id(at)
+    return default_deployment_id(at)

@@ -14,8 +14,13 @@ from msgspec.structs import replace
 
 from shared.core.codec import documents_of
 from shared.core.text import count_noun
-from shared.domain.data.backups import filled_database as filling
 from shared.domain.data.backups.backup_records import database_name_part
+from shared.domain.data.backups.filled_database import (
+    FilledDatabase,
+    FillStatus,
+    faulty_collections,
+    mark_ended,
+)
 from shared.domain.data.backups.restore_point import RestorePoint
 from shared.domain.data.integrity import scan
 from shared.domain.policy.resources import CopyRules
@@ -40,17 +45,17 @@ CUTOVER_INSTRUCTION = "let the application use it as docs/cutover.md says"
 copy_path = documents_of("copies")
 
 
-class DatabaseCopy(filling.FilledDatabase, kw_only=True):
+class DatabaseCopy(FilledDatabase, kw_only=True):
     """One copy, and what came of it."""
 
-    CLOSES = filling.FillStatus.LETTING_GO
+    CLOSES = FillStatus.LETTING_GO
     point: RestorePoint
     location: str
     """Where it is made; of a native backup that is the backup's place anyway."""
     command: str
     actor: str
     reason: str
-    status: filling.FillStatus = filling.FillStatus.MAKING
+    status: FillStatus = FillStatus.MAKING
     filled_at: datetime | None = field(default=None, name="made_at")
     purged_at: datetime | None = None
     """When it was begun last to take people out who were erased: again while it is kept."""
@@ -82,7 +87,7 @@ def mark_ready(
     """The copy once all was looked through."""
     return replace(
         copy,
-        status=filling.FillStatus.READY,
+        status=FillStatus.READY,
         counts=dict(counts),
         ready_at=now,
         kept_until=now + rules.kept,
@@ -92,14 +97,14 @@ def mark_ready(
 
 def should_remind(copy: DatabaseCopy, rules: CopyRules, now: datetime) -> bool:
     """Whether people are to be told now that its end is near: at three quarters of its time."""
-    if copy.status is not filling.FillStatus.READY or copy.kept_until is None or copy.reminded_at is not None:
+    if copy.status is not FillStatus.READY or copy.kept_until is None or copy.reminded_at is not None:
         return False
     return copy.kept_until - rules.kept / 4 <= now < copy.kept_until
 
 
 def mark_deleted(copy: DatabaseCopy, now: datetime) -> DatabaseCopy:
     """The copy whose database is gone, or never was there."""
-    return end_copy(copy, filling.FillStatus.FAILED if copy.faults else filling.FillStatus.DELETED, now)
+    return end_copy(copy, FillStatus.FAILED if copy.faults else FillStatus.DELETED, now)
 
 
 def describe_findings(copy: DatabaseCopy, policy: Policy) -> Iterator[str]:
@@ -107,7 +112,7 @@ def describe_findings(copy: DatabaseCopy, policy: Policy) -> Iterator[str]:
     removed = sum(copy.purge.removed.values())
     if copy.run is not None and copy.run.counts:
         yield scan.describe_coverage(copy.run, policy.integrity)
-        for name, tally, checks in filling.faulty_collections(copy.run):
+        for name, tally, checks in faulty_collections(copy.run):
             yield f"{name}: {tally.faulty} of {tally.documents} are not valid ({checks})"
     else:
         yield "whether its documents are valid is not known: the policy declares no collections"
@@ -143,7 +148,7 @@ def notice_lines(event: str, copy: DatabaseCopy, policy: Policy) -> Iterator[str
 def describe_status(copy: DatabaseCopy) -> str:
     """How far it is, for a glance at the system."""
     said = f"copy {copy.id} of {copy.point}: {copy.status}"
-    if copy.status is filling.FillStatus.READY:
+    if copy.status is FillStatus.READY:
         return f"{said} until {_format_time(copy.kept_until)}: {CUTOVER_INSTRUCTION}"
     return f"{said}, {copy.waiting}" if copy.waiting else said
 
@@ -162,6 +167,6 @@ def _format_time(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "some time"
 
 
-def end_copy(copy: DatabaseCopy, status: filling.FillStatus, now: datetime, why: str = "") -> DatabaseCopy:
+def end_copy(copy: DatabaseCopy, status: FillStatus, now: datetime, why: str = "") -> DatabaseCopy:
     """The copy at its end, whose record expires."""
-    return replace(filling.mark_ended(copy, status, now, why), expires_at=now + RECORD_RETENTION)
+    return replace(mark_ended(copy, status, now, why), expires_at=now + RECORD_RETENTION)

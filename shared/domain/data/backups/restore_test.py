@@ -13,9 +13,15 @@ from msgspec.structs import replace
 
 from shared.core.codec import FrozenStruct, documents_of
 from shared.core.text import count_noun
-from shared.domain.data.backups import filled_database as filling
 from shared.domain.data.backups.backup_records import NativeBackup, database_name_part
 from shared.domain.data.backups.export import Backup, ExportStatus
+from shared.domain.data.backups.filled_database import (
+    FilledDatabase,
+    FillStatus,
+    faulty_collections,
+    mark_ended,
+    start_deletion,
+)
 from shared.domain.policy.resources import ProofRules
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
@@ -26,10 +32,10 @@ EXPORT_WEEKDAY = 6
 restore_test_path = documents_of("proofs")
 
 
-class RestoreTest(filling.FilledDatabase, kw_only=True):
+class RestoreTest(FilledDatabase, kw_only=True):
     """One attempt to restore a backup, and what came of it."""
 
-    CLOSES = filling.FillStatus.CLOSING
+    CLOSES = FillStatus.CLOSING
     backup: str
     """In the catalogue, or the full name of a native one."""
     source: str
@@ -38,7 +44,7 @@ class RestoreTest(filling.FilledDatabase, kw_only=True):
     database: str
     counts: dict[str, int] = {}
     """Documents per collection group that must be there; empty: nobody counted."""
-    status: filling.FillStatus = filling.FillStatus.RESTORING
+    status: FillStatus = FillStatus.RESTORING
     filled_at: datetime | None = field(default=None, name="restored_at")
     compared: int = 0
     unknown: tuple[str, ...] = ()
@@ -119,9 +125,7 @@ def record_checks(proof: RestoreTest, rules: ProofRules, seen: ObservedRestore, 
         *_find_count_faults(proof, rules, seen.counted),
         *(
             f"{name}: {one.faulty} of {one.documents} documents are not valid ({checks})"
-            for name, one, checks in (
-                filling.faulty_collections(proof.run, rules.tolerance) if proof.run else ()
-            )
+            for name, one, checks in (faulty_collections(proof.run, rules.tolerance) if proof.run else ())
         ),
         *(f"{one}: not what it was when it was backed up" for one in seen.differing),
     ]
@@ -132,14 +136,12 @@ def record_checks(proof: RestoreTest, rules: ProofRules, seen: ObservedRestore, 
         unknown=tuple(_find_unknown_parts(proof, seen)),
         waiting="",
     )
-    return filling.start_deletion(known, now)
+    return start_deletion(known, now)
 
 
 def mark_closed(proof: RestoreTest, now: datetime) -> RestoreTest:
     """The proof whose database is gone."""
-    return filling.mark_ended(
-        proof, filling.FillStatus.FAILED if proof.faults else filling.FillStatus.PROVEN, now
-    )
+    return mark_ended(proof, FillStatus.FAILED if proof.faults else FillStatus.PROVEN, now)
 
 
 def _find_count_faults(proof: RestoreTest, rules: ProofRules, counted: Mapping[str, int]) -> Iterator[str]:

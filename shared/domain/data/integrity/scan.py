@@ -110,7 +110,7 @@ class ScanRun(FrozenStruct):
         return max(known, default=None)
 
 
-def scope(name: str, collection: Collection) -> Scope:
+def collection_scope(name: str, collection: Collection) -> Scope:
     """The documents that a declaration is about."""
     return Scope(name, collection.everywhere)
 
