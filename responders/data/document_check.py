@@ -131,8 +131,7 @@ class DocumentChecker:
         there = self._documents.existing(database, sorted(named), at) if named else set()
         unreadable = self._check_files(judge, versions) if files else {}
         sight = ObservedReferences({path: path in there for path in named}, unreadable)
-        judged = [(version, judge.check_document(version, sight)) for version in versions]
-        return judged if files else [(one, _ignore_files(verdict)) for one, verdict in judged]
+        return [(version, judge.check_document(version, sight, files=files)) for version in versions]
 
     def find_first_damage(
         self, run: ScanRun, signal: str, earliest: datetime
@@ -228,14 +227,6 @@ class DocumentChecker:
             for name, one in self._policy.collections.items()
         }
         return {name: require_answer(one) for name, one in call_all(self._ports, calls).items()}
-
-
-def _ignore_files(verdict: DocumentVerdict) -> DocumentVerdict:
-    return replace(
-        verdict,
-        faults=tuple(one for one in verdict.faults if one.check is not IntegrityCheck.MEDIA),
-        unknown=tuple(one for one in verdict.unknown if one.check is not IntegrityCheck.MEDIA),
-    )
 
 
 def request_data_check(ports: Ports, document: Document, record: IntegrityRecord, why: str) -> None:

@@ -126,8 +126,10 @@ class Validator:
             if value not in (None, "")
         ]
 
-    def check_document(self, version: DocumentSnapshot, sight: ObservedReferences) -> DocumentVerdict:
-        """All that is wrong with it, and all that is not known of it."""
+    def check_document(
+        self, version: DocumentSnapshot, sight: ObservedReferences, *, files: bool = True
+    ) -> DocumentVerdict:
+        """All that is wrong with it, and all that is not known; `files`: of its files, too."""
         faults = list(self._check_fields(version))
         unknown: list[DocumentFault] = []
         for link in self.references(version):
@@ -136,7 +138,7 @@ class Validator:
                 what = "what it names is not there" if there is False else "not looked at"
                 fault = DocumentFault(version.path, IntegrityCheck.REFERENCE, f"{link.field}: {what}")
                 (faults if there is False else unknown).append(fault)
-        for link in self.files(version):
+        for link in self.files(version) if files else ():
             why = sight.files.get(link.target) if link.target else "it names no file there"
             if why != "":
                 fault = DocumentFault(
