@@ -29,9 +29,8 @@ CLIENT_TEMPLATE_NAMESPACE = "firebase"
 
 def read_inventory(ports: Ports, policy: Policy) -> WholeInventory:
     """Read what is live, in two rounds of calls; a part without a whole answer is None."""
-    resources, estate = policy.resources, ports.system(policy.system).resources
-    functions_call: Calls = {"functions": ports.system(policy.system).platform.functions}
-    answers = call_all(ports, {**functions_call, **_calls(resources, estate)})
+    resources, its = policy.resources, ports.system(policy.system)
+    answers = call_all(ports, {"functions": its.platform.functions, **_calls(resources, its.resources)})
     functions = answer_or_none(answers["functions"])
     callable_ones = _select_services(functions, policy) if resources.invokers else {}
     names = _map(answer_or_none(answers.get("secrets", ())), partial(_names_with_prefix, resources.secrets))
@@ -41,10 +40,10 @@ def read_inventory(ports: Ports, policy: Policy) -> WholeInventory:
     )
     rulesets = {one.ruleset for one in (releases or {}).values()}
     further: Calls = {
-        **{f"secret {name}": partial(estate.secrets.versions, name) for name in names or ()},
-        **{f"ruleset {name}": partial(estate.rules.ruleset, name) for name in rulesets},
+        **{f"secret {name}": partial(its.resources.secrets.versions, name) for name in names or ()},
+        **{f"ruleset {name}": partial(its.resources.rules.ruleset, name) for name in rulesets},
         **{
-            f"invokers {name}": partial(ports.system(policy.system).platform.invokers, service)
+            f"invokers {name}": partial(its.platform.invokers, service)
             for name, service in (callable_ones or {}).items()
         },
     }

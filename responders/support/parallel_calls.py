@@ -117,9 +117,8 @@ def ask_repeatedly(prober: Prober, probe: Probe) -> ProbeAnswer:
 
 def read_health_answers(answers: Mapping[str, Any]) -> ObservedHealth:
     """What the calls of `build_health_calls` found."""
-    counted = answers["metrics"]
     return ObservedHealth(
-        requests=None if isinstance(counted, RollbackError) else counted,
+        requests=answer_or_none(answers["metrics"]),
         probes={
             name.removeprefix("probe "): answer
             for name, answer in answers.items()

@@ -1,6 +1,6 @@
 """The policies in force: the newest published ones that are valid, or those in the archive."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from threading import Lock
 
 from shared.core import log
@@ -14,7 +14,7 @@ from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_team_notices
 from shared.domain.policy.function_groups import has_patterns, resolve_groups
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.domain.rollback.rollback import Rollback
 from shared.policy_files.loader import PUBLISHED_OBJECT, find_differences, parse_published
 from shared.ports.groups import Ports
@@ -27,7 +27,7 @@ CHECK_INTERVAL_SECONDS = 15.0
 class PolicySet(FrozenStruct, eq=False):
     """The policies of one generation (0: the archive's); a handler keeps the set it began with."""
 
-    policies: Mapping[str, Policy]
+    policies: Policies
     generation: int = 0
 
 
@@ -81,7 +81,7 @@ class PublishedPolicies:
             self._record(before, later)
         self._current, self._checked = newest, live
 
-    def _refuse(self, in_force: Mapping[str, Policy], generation: int, fault: BadConfiguration) -> None:
+    def _refuse(self, in_force: Policies, generation: int, fault: BadConfiguration) -> None:
         """Record the refusal and notify each team, once; a sweep publishes after a crash."""
         now, name = self._ports.clock.now(), "policy.refused"
         facts = {"generation": generation, "faults": fault.faults}
@@ -124,7 +124,7 @@ def find_valid_policies(ports: Ports, refused: dict[int, BadConfiguration]) -> I
     yield PolicySet(ports.policies)
 
 
-def resolve_policies(store: Reader, policies: Mapping[str, Policy]) -> Mapping[str, Policy]:
+def resolve_policies(store: Reader, policies: Policies) -> Policies:
     """Return the policies with the functions last read in their groups; the same, if none changes.
 
     A policy without patterns needs no read. Raises: Unavailable.
@@ -138,7 +138,7 @@ def resolve_policies(store: Reader, policies: Mapping[str, Policy]) -> Mapping[s
     return policies if is_same else {**policies, **resolved}
 
 
-def find_plan_policy(ports: Ports, policies: Mapping[str, Policy], rollback: Rollback) -> Policy:
+def find_plan_policy(ports: Ports, policies: Policies, rollback: Rollback) -> Policy:
     """Return the policy of the frozen plan, else the one in force. Raises: Unavailable."""
     current, plan = policies[rollback.system], rollback.plan
     if plan is None or plan.policy == current.fingerprint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -117,15 +118,14 @@ class IntegrityRecord(StoredDocument):
 
 def fault_counts(run: ScanRun, signal: str) -> dict[str, int]:
     """How many faults of a signal's kind there are, by collection; one without any is left out."""
-    found: dict[str, int] = {}
+    counts = Counter[str]()
     for name, tally in run.tallies.items():
         for check, count in tally.checks.items():
             if SIGNAL_OF[check] == signal:
-                found[name] = found.get(name, 0) + count
+                counts[name] += count
     if signal == LOSS_SIGNAL:
-        for name in run.dropped:
-            found[name] = found.get(name, 0) + 1
-    return found
+        counts.update([*run.dropped])
+    return counts
 
 
 def samples(run: ScanRun, signal: str) -> tuple[FaultSample, ...]:

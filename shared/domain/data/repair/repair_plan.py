@@ -112,20 +112,15 @@ class DocumentOutcome(StrEnum):
     REFUSED = "not taken by the database, and left"
 
 
-WRITTEN_OUTCOMES = (
-    DocumentOutcome.BACK,
-    DocumentOutcome.OLDER,
-    DocumentOutcome.REVIVED,
-    DocumentOutcome.REMOVED,
-)
-"""What changes a document."""
 EVENT_BY_OUTCOME = {
     DocumentOutcome.BACK: DocumentEvent.UPDATED,
     DocumentOutcome.OLDER: DocumentEvent.UPDATED,
     DocumentOutcome.REVIVED: DocumentEvent.CREATED,
     DocumentOutcome.REMOVED: DocumentEvent.DELETED,
 }
-"""What each of those becomes."""
+"""What a document becomes by each outcome that changes it."""
+WRITTEN_OUTCOMES = tuple(EVENT_BY_OUTCOME)
+"""What changes a document."""
 UNDOING_OUTCOMES = (DocumentOutcome.OLDER, DocumentOutcome.REVIVED, DocumentOutcome.REMOVED)
 """What undoes a change that nothing is wrong with."""
 
