@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import FrozenStruct
 from shared.core.errors import RollbackError, Unavailable
 from shared.domain.policy.probes import Probe
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
@@ -40,7 +40,7 @@ def skip_lease(seconds: float) -> None:
     """Whoever decides nothing has none to lose."""
 
 
-class ObservedHealth(Struct, frozen=True):
+class ObservedHealth(FrozenStruct):
     """How a system looks: to its routers, and from outside."""
 
     requests: Mapping[str, RouterRequests] | None

@@ -4,10 +4,9 @@ from collections.abc import Collection, Iterable, Set
 from datetime import datetime, timedelta
 from functools import partial
 
-from msgspec import Struct
-
 from responders.rollback.case import Case, Transition
 from responders.support import parallel_calls
+from shared.core.codec import FrozenStruct
 from shared.core.durations import describe_duration
 from shared.core.store import Document
 from shared.domain.deployments.deployment import counts_from_services
@@ -40,7 +39,7 @@ LAST_READ_BEFORE_LIMIT = timedelta(minutes=1)
 """So long before it for the last time: a sweep comes half a minute late, and they take as long."""
 
 
-class ConditionResults(Struct, frozen=True):
+class ConditionResults(FrozenStruct):
     """What became of what the alerts of an incident told of."""
 
     judged: tuple[tuple[Alert, ConditionState], ...]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence, Set
 from datetime import UTC, datetime, timedelta
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback import report_filing
@@ -17,6 +16,7 @@ from responders.rollback.verification.alert_conditions import (
     read_other_incidents,
 )
 from responders.support.parallel_calls import METRICS_WINDOW
+from shared.core.codec import FrozenStruct
 from shared.core.store import Document, Query, Write
 from shared.core.text import join_names
 from shared.domain.audit.chain import create_event
@@ -49,7 +49,7 @@ INCOMPLETE_ENDS = frozenset({RollbackStatus.FAILED, RollbackStatus.CANCELLED})
 """After these a person decides whether what was moved stays, also once the signals recovered."""
 
 
-class _Change(Struct, frozen=True):
+class _Change(FrozenStruct):
     """What a check changes of an incident."""
 
     event: str

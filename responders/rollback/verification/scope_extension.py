@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from functools import partial
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback.case import Case, Transition
@@ -21,7 +20,7 @@ from responders.support.parallel_calls import (
     select_named,
 )
 from shared.core import text
-from shared.core.codec import decode
+from shared.core.codec import FrozenStruct, decode
 from shared.domain.decision.facts import ChangeSet, compare_traffic
 from shared.domain.decision.rebuild_selection import add_rebuilds, unrestorable_functions
 from shared.domain.decision.request_scope import requested_functions
@@ -284,7 +283,7 @@ def _exclusion_reasons(
     return dict.fromkeys(lost, "has lost what it starts from")
 
 
-class _RolloutComparison(Struct, frozen=True):
+class _RolloutComparison(FrozenStruct):
     """What is live, and how it differs from the target; as the first plan was made from it."""
 
     inventory: Inventory
