@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from typing import Annotated
 
 import typer
@@ -50,15 +51,18 @@ def replay(
         raise typer.Exit(REFUSED)
 
 
+@dataclass
 class Replay:
     """One pass over all refused messages that are stored."""
 
-    def __init__(self, letters: DeadLetters, topic: str, reason: str, *, yes: bool, as_json: bool) -> None:
-        self._letters = letters
-        self._topic = topic
-        self._reason = reason
-        self._yes = yes
-        self._as_json = as_json
+    _letters: DeadLetters
+    _topic: str
+    _reason: str
+    _: KW_ONLY
+    yes: bool
+    as_json: bool
+
+    def __post_init__(self) -> None:
         self._is_over: dict[tuple[str, str], bool] = {}
         """Whether a message, by its source and id, was replayed; absent: not pulled yet."""
         self._sent: set[tuple[str, str]] = set()
@@ -90,7 +94,7 @@ class Replay:
 
     def _pull_messages(self, held: dict[str, DeadLetter]) -> Iterator[DeadLetter]:
         """Yield and hold every message; pull one by one where each needs an answer."""
-        while pulled := self._letters.pull(MAX_MESSAGES_PER_PULL if self._yes else 1):
+        while pulled := self._letters.pull(MAX_MESSAGES_PER_PULL if self.yes else 1):
             held.update({letter.handle: letter for letter in pulled})
             yield from pulled
 
@@ -101,12 +105,12 @@ class Replay:
         if not (came_back or (named and self._reason in letter.reason)):
             return False
         self.found += 1
-        if self._yes and self._as_json:
+        if self.yes and self.as_json:
             return True
-        typer.echo(_format_letter(letter), err=self._as_json)
+        typer.echo(_format_letter(letter), err=self.as_json)
         return (
             came_back
-            or self._yes
+            or self.yes
             or typer.confirm(f"Replay {escape_control_characters(letter.id)}?", err=True)
         )
 
@@ -146,7 +150,7 @@ class Replay:
             raise Unavailable(f"{letter.id} is replayed, and may still be stored: {failed}") from failed
 
     def _print_result(self, letter: DeadLetter, fault: str) -> None:
-        if not self._as_json:
+        if not self.as_json:
             print(f"  not replayed: {escape_control_characters(fault)}" if fault else "  replayed")
             return
         fields = {
