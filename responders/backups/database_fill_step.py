@@ -165,8 +165,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord, Rules]):
                 if is_first and not number:
                     return self._handle_name_conflict(intent)
             except Rejected as no:
-                is_retried = bool(number) or self.RETRIES_CREATION
-                if is_retried and self._now < intent.began_at + FILL_TIMEOUT:
+                if (bool(number) or self.RETRIES_CREATION) and self._now < intent.began_at + FILL_TIMEOUT:
                     return replace(intent, waiting=str(no))
                 return mark_failed(intent, str(no), self._now)
         return replace(intent, operation=operation or "")

@@ -70,8 +70,7 @@ def _save_status(ports: Ports, policy: Policy, document: Document, after: Manage
         key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
         events = [system_event(policy.system, key, name, now, ACTOR, faults=after.faults)]
     with suppress(Moved):  # another instance has looked, and told
-        writes = [document.build_write(after), *events]
-        commit_with_notices(ports, writes, said)
+        commit_with_notices(ports, [document.build_write(after), *events], said)
 
 
 def _build_notices(policy: Policy, after: ManagedBackupStatus, now: datetime) -> list[Notice]:

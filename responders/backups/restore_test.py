@@ -64,8 +64,7 @@ def advance_restore_tests(ports: Ports, policies: Policies) -> None:
 def _begin(ports: Ports, policy: Policy) -> None:
     """Have the intent on record; the name of the day keeps a second one out."""
     now, store = ports.clock.now(), ports.store
-    name = restore_test_id(policy.system, now)
-    if store.get(restore_test_path(name)).fields is not None:
+    if store.get(restore_test_path(restore_test_id(policy.system, now))).fields is not None:
         return
     rules, exports, natives = policy.backups, StateReader(store).backups(policy.system), []
     if rules.native:

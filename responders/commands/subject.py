@@ -68,8 +68,7 @@ class CommandSubject(FrozenStruct):
 
     def write_incident(self, incident: Incident) -> Update:
         """The write of the incident, unless somebody has written it since it was read."""
-        document = self.incident_document
-        return document.build_update(incident)
+        return self.incident_document.build_update(incident)
 
     def write_acknowledgement(self) -> list[Write]:
         """Return the write that acknowledges the incident for who acts on it, if nobody has."""
@@ -113,5 +112,4 @@ def find_subject(asked: CommandRequest) -> CommandSubject:
     if command.rollback not in ("", newest):
         raise Refused(f"rollback {command.rollback} is not the newest of its incident: {newest} is")
     kept = store.get(rollback_path(newest))
-    rollback = kept.find(Rollback)
-    return CommandSubject(asked, system, document, incident, kept, rollback)
+    return CommandSubject(asked, system, document, incident, kept, kept.find(Rollback))

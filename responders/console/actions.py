@@ -115,8 +115,7 @@ class ConsoleActions:
             return "; ".join(found)
         token = self._ports.operators.own_token.token(command_fingerprint(content))
         message = self._ports.bus.publish(topics.COMMANDS, json.dumps({**content, TOKEN_KEY: token}).encode())
-        back = own_path(visit.form.get("back", "/"))
-        asked = {"command": content["id"], "message": message, "back": back}
+        asked = {"command": content["id"], "message": message, "back": own_path(visit.form.get("back", "/"))}
         return redirect_response(visit, f"/said?{urlencode(asked)}")
 
     def answer(self, visit: ConsoleRequest) -> Facts:

@@ -69,8 +69,7 @@ class DatabaseCopyEraser:
         stream = self._documents.stream(self._database, place.scope, None, progress.cursor)
         while chunk := list(islice(stream, ENTRIES_PER_COMMIT)):
             for one in chunk:
-                whose = person_ids(place, one)
-                if has_erased_person(whose, ledger.book, ledger.erased, self._at):
+                if has_erased_person(person_ids(place, one), ledger.book, ledger.erased, self._at):
                     paths = [*self._list_descendants(one.path), one.path]  # which leads to them, goes last
                     self._delete_documents(paths)
                     progress = add_removed_documents(progress, paths)

@@ -218,8 +218,7 @@ def _build_deployment_writes(
     now, system = situation.now, one.system
     if one.named:
         one = replace(one, expires_at=now + RECORD_RETENTION)
-    absent = Document(deployment_path(system, one.id), None, None, now)
-    yield (found or absent).build_write(one)
+    yield (found or Document(deployment_path(system, one.id), None, None, now)).build_write(one)
     if one.settled_at is None:
         return
     record, expires_at = record_path(system, one.id), {"expires_at": one.expires_at}
@@ -256,8 +255,7 @@ def _build_readiness_writes(
     secrets = any(one.part is InventoryPart.SECRETS for one in situation.compared.changes)
     for one in kept if secrets else [one for one in kept if one.status is DeploymentStatus.STABLE][:1]:
         if one.id not in becoming:
-            document = known[one.id]
-            yield document.build_update({"due_at": situation.now})
+            yield known[one.id].build_update({"due_at": situation.now})
 
 
 def _build_suspension_writes(situation: RolloutObservation, system: Document) -> Iterator[Write]:

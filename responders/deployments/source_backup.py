@@ -114,8 +114,7 @@ def _store_variable_values(
     values = ports.system(policy.system).platform.values(function.name)
     if not values.is_recorded_for(function):
         raise Unavailable("it was deployed again in the meantime")
-    name = values_object_name(policy.system, function)
-    return vault.keep(name, encode_values(values))
+    return vault.keep(values_object_name(policy.system, function), encode_values(values))
 
 
 def _add_stored_objects(live: WholeInventory, answers: Mapping[str, Any]) -> WholeInventory:
@@ -237,14 +236,12 @@ def _referenced_names(ports: Ports, policy: Policy) -> set[str]:
 def _names_used_by_rollbacks(ports: Ports, policy: Policy) -> Iterator[str]:
     """Yield the names that steps of rollbacks need. Raises: Unavailable."""
     for rollback in ports.store.query(Query.equal("rollbacks", system=policy.system)):
-        builds = Query(f"{rollback.path}/steps", where=(("kind", "==", redeploy.KIND),))
-        for one in ports.store.query(builds):
+        for one in ports.store.query(Query(f"{rollback.path}/steps", where=(("kind", "==", redeploy.KIND),))):
             step = one.decode(Step)
             if step.status in (StepStatus.UNNEEDED, StepStatus.SKIPPED):
                 continue
             goal = decode(redeploy.RedeployGoal, step.goal)
-            kept = decode(redeploy.ReplacedDeployment, step.kept)
-            for recipe in filter(None, (goal.recipe, kept.recipe)):
+            for recipe in filter(None, (goal.recipe, decode(redeploy.ReplacedDeployment, step.kept).recipe)):
                 yield recipe.source.object
                 if recipe.configuration.values is not None:
                     yield recipe.configuration.values.object

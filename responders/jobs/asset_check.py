@@ -98,8 +98,7 @@ def _save_status(
         key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
         events = [system_event(policy.system, key, name, now, ACTOR, found=status.lines)]
     with suppress(Moved):  # another instance has looked, and told
-        writes = [document.build_write(status), *events]
-        commit_with_notices(ports, writes, said)
+        commit_with_notices(ports, [document.build_write(status), *events], said)
 
 
 def _build_notices(policy: Policy, status: AssetProtectionStatus) -> list[Notice]:

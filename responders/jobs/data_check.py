@@ -176,8 +176,7 @@ def _save_record(
         event = system_event(policy.system, key, "integrity.looked", now, ACTOR, why=run.why, found=found)
         events.append(event)
     try:
-        writes = [document.build_write(after), *events]
-        version = commit_with_notices(ports, writes, said)
+        version = commit_with_notices(ports, [document.build_write(after), *events], said)
     except Moved:  # another instance has looked, and told
         return
     _record_alerts(ports, policy, after, version, now)

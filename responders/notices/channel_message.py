@@ -50,7 +50,6 @@ def gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> NoticeC
     known = reading.status_page_record(incident) or StatusPageRecord()
     state = mark_rollback(public_state(policy, incident, now), newest)
     record = reading.observe_parts(policy, state, known, now)
-    history = ports.store.query(Query(public_history_path(policy.system)))
-    states = [one.decode(PublicState) for one in history]
+    states = [one.decode(PublicState) for one in ports.store.query(Query(public_history_path(policy.system)))]
     hold = read_hold(reading, newest, now)
     return NoticeContext(policy, incident, known_rollbacks, states, now, record, hold)

@@ -20,8 +20,7 @@ DEFAULT_TRAFFIC = (TrafficTarget(LATEST_REVISION, 100),)
 
 def read_pins(store: Store, system: str) -> dict[str, tuple[Document, Pin]]:
     """Every pin of a system that is kept, with its document, by function."""
-    found = store.query(Query.equal("pins", system=system))
-    read = ((document, document.decode(Pin)) for document in found)
+    read = ((document, document.decode(Pin)) for document in store.query(Query.equal("pins", system=system)))
     return {pin.function: (document, pin) for document, pin in read}
 
 

@@ -143,8 +143,7 @@ class StateReader:
 
     def journal(self, rollback: str) -> list[quarantine.JournalEntry]:
         """What a rollback has written of the data, batch by batch."""
-        found = read_entries_after(self._store, rollback)
-        return [one.decode(quarantine.JournalEntry) for _, one in found]
+        return [one.decode(quarantine.JournalEntry) for _, one in read_entries_after(self._store, rollback)]
 
     def deployments(self, system: str) -> list[Deployment]:
         """The recorded deployments of a system, newest first, each by its announced name."""

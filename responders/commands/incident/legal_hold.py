@@ -226,8 +226,7 @@ def _set_file_holds(ports: Ports, backup: Backup, done: int, *, held: bool) -> t
 
 
 def _build_final_write(document: Document, record: CommandRecord) -> Update:
-    over = completed_record(record, document.read_at, record.result)
-    return document.build_update(over)
+    return document.build_update(completed_record(record, document.read_at, record.result))
 
 
 def _find_backup(asked: CommandRequest) -> tuple[Document, Backup]:

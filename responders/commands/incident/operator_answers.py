@@ -274,5 +274,4 @@ def continue_breach(ports: Ports, policy: Policy, document: Document, record: Co
         notification=said,
     )
     IncidentAssigner(ports, "on_work").record(alert, policy)
-    over = completed_record(record, now, record.result)
-    ports.store.commit([document.build_update(over)])
+    ports.store.commit([document.build_update(completed_record(record, now, record.result))])

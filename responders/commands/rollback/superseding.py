@@ -75,8 +75,7 @@ def _build_yield_writes(asked: CommandRequest, found: OrderComparison) -> tuple[
     document = asked.ports.store.get(rollback_path(found.rollback))
     told = create_event("rollback.yield-requested", document.read_at, asked.command.actor)
     draft = CommitDraft((told,), {"yield_requested": True})
-    rollback = document.decode(Rollback)
-    return tuple(build_rollback_writes(rollback, document, draft, asked.ports.ids))
+    return tuple(build_rollback_writes(document.decode(Rollback), document, draft, asked.ports.ids))
 
 
 def describe_conflict(found: OrderComparison, command: Command) -> str:

@@ -103,8 +103,7 @@ class DocumentRewriter:
         ledger = read_ledger(self._ports, self._policy)
         expiries = read_expiries(self._ports, self._policy, goal.database)
         for name, document in read_entries_after(self._ports.store, goal.rollback, position.cursor):
-            entry = document.decode(JournalEntry)
-            fated = self._restore_entry(step, goal, name, entry, ledger, expiries)
+            fated = self._restore_entry(step, goal, name, document.decode(JournalEntry), ledger, expiries)
             pairs = [SnapshotPair(name, None, None)] * len(fated)
             position = advance_position(position, pairs, fated, is_last=False)
             position = replace(position, cursor=name)

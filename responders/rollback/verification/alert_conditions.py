@@ -237,5 +237,4 @@ def _find_passing_signals(policy: Policy, record: Document | None, since: dateti
         last = [one.passed for one in looks.get(probe.name, ()) if one.at >= since][-MIN_PASSES_TO_CLOSE:]
         return len(last) == MIN_PASSES_TO_CLOSE and all(last)
 
-    fed = probes_by_signal(policy)
-    return {signal for signal, probes in fed.items() if all(map(is_passing, probes))}
+    return {signal for signal, probes in probes_by_signal(policy).items() if all(map(is_passing, probes))}

@@ -73,8 +73,7 @@ def check_recovery(ports: Ports, policies: Policies, name: str) -> None:
         return
     past = _read_rollbacks(ports, incident)
     system = ports.store.get(system_path(incident.system))
-    joined = ports.store.query(Query.equal("alerts", incident=incident.id))
-    alerts = [one.decode(Alert) for one in joined]
+    alerts = [one.decode(Alert) for one in ports.store.query(Query.equal("alerts", incident=incident.id))]
     changes = [incident.detected_at, *(one.received_at for one in alerts if one.is_open)]
     ended = (one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"])
     changes += filter(None, ended)

@@ -134,8 +134,7 @@ def verify_rollback(case: Case) -> bool:
         if is_well and find_further(joined):
             note = f"what it changed works ({health.reason}); a further alert must be judged"
             verified = {"verified_at": now, "failing": ()}
-            becomes = IncidentStatus.INVESTIGATING
-            return succeed_rollback(case, note, becomes, turn.writes, observed=verified)
+            return succeed_rollback(case, note, IncidentStatus.INVESTIGATING, turn.writes, observed=verified)
         case.commit_transition(
             replace(turn, holds_beside=lambda alerts: not find_further(alerts)) if is_well else turn
         )

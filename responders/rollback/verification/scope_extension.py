@@ -68,8 +68,7 @@ def find_ongoing_rollout(case: Case) -> Deployment | None:
 
     Only automation follows one: what a person ordered or approved is what they were shown.
     """
-    rollback = case.rollback
-    if not rollback.is_extensible(EXTENSIBLE_SCENARIOS):
+    if not case.rollback.is_extensible(EXTENSIBLE_SCENARIOS):
         return None
     rolling = [
         one

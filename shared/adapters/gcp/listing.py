@@ -25,8 +25,7 @@ def list_items(call: Any, field: str, request: dict[str, Any], max_pages: int | 
     """List all items, a deadline for each page. Raises: Unavailable, also for missing parts."""
     found = []
     with translate_errors():
-        pages = call(request, retry=None, timeout=READ_TIMEOUT_SECONDS).pages
-        for number, page in enumerate(pages):
+        for number, page in enumerate(call(request, retry=None, timeout=READ_TIMEOUT_SECONDS).pages):
             if number == max_pages:
                 raise Unavailable(f"the list of {field} has more than {max_pages} pages")
             unreachable = list(getattr(page, "unreachable", ()))

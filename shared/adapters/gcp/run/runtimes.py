@@ -31,8 +31,7 @@ class FunctionRuntimes:
     _region: str
 
     def list_runtimes(self) -> frozenset[tuple[Generation, str]]:
-        path = f"/v2/projects/{self._project}/locations/{self._region}/runtimes"
-        answer = self._rest.get(path, _Answer)
+        answer = self._rest.get(f"/v2/projects/{self._project}/locations/{self._region}/runtimes", _Answer)
         known = {*Generation}
         return frozenset(
             (Generation(one.environment), one.name)
