@@ -116,8 +116,11 @@ def escalated(world: World) -> tuple[Rollback, str]:
 
 
 def went_back(world: World, changed: Collection[str]) -> None:
-    """All serves what it served; what was changed alone was shifted, each function once."""
-    assert world.live == world.stable
+    """All serves what it served; what was changed alone was shifted, each function once.
+
+    What a probe proves goes back at once, the rest of the release when its requests prove it.
+    """
+    judged(world, "the rollback of everything that was changed", lambda _: world.live == world.stable)
     services = {name.rpartition("/")[2] for name in world.evidence.operations().values()}
     assert services == {function.lower() for function in changed}
     assert len(world.evidence.operations()) == len(changed)
