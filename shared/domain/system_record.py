@@ -106,8 +106,8 @@ class System(StoredDocument):
     """The functions that it restored in that step: none of them goes back again."""
     suspended: dict[str, datetime] = {}
     """What a person changed by hand: until then automation leaves it alone."""
-    wrong_signals: dict[str, str] = {}
-    """Signals with the incident that was marked wrong: automation asks until the next promotion."""
+    wrong_signals: dict[str, tuple[str, ...]] = {}
+    """The signals of each incident marked as wrong: automation asks until the next promotion."""
     chosen: dict[str, datetime] = {}
     """Functions that operators unpinned or undid: until then a plan that moves them asks."""
 

@@ -232,10 +232,10 @@ def mark(asked: CommandRequest) -> CommandEffect:
     if earlier is not None and earlier.verdict == command.verdict:
         raise Refused(f"{incident.id} is already {earlier}")
     system = subject.system.decode(System)
-    wrong = {name: other for name, other in system.wrong_signals.items() if other != incident.id}
+    wrong = {name: others for name, others in system.wrong_signals.items() if name != incident.id}
     lines = [f"{incident.id} is marked {command.verdict}"]
     if command.verdict == WRONG and signals:
-        wrong |= dict.fromkeys(signals, incident.id)
+        wrong[incident.id] = tuple(signals)
         lines.append(f"automation asks about {join_names(signals)} until the next `rollback promote`")
         if subject.newest is not None and subject.newest.started_at is not None:
             lines.append(f"once the rollback has ended, `rollback undo {incident.id}` restores what was live")

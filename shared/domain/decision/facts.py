@@ -21,7 +21,6 @@ from shared.domain.rollback.write_quota import SavedPace
 from shared.domain.signals.alert import AlertFact, EvidenceSource
 from shared.domain.signals.breadth import limit_signal, measure_level
 from shared.domain.signals.failure_evidence import (
-    FALSE_PROBE_ALARMS,
     FailureEvidence,
     assess_failures,
     function_level,
@@ -29,6 +28,7 @@ from shared.domain.signals.failure_evidence import (
     spread_failure,
 )
 from shared.domain.signals.health import (
+    FALSE_ALARMS,
     ProbeAnswer,
     RouterRequests,
     failing_functions,
@@ -115,16 +115,17 @@ class DecisionFacts(Struct, frozen=True):
     def find_failing_functions(self, policy: Policy) -> set[str]:
         """Return the functions that fail at their rollback level.
 
-        One that an alert of Cloud Monitoring names is not one of them while enough requests work.
+        One that an alert of Cloud Monitoring names, or whose probe fails, is not one of them while
+        enough requests work. A probe tells of no other function.
         """
         evidence = self.assess(policy)
         working = working_functions(self.requests or {}, policy.gates)
         by_probes = {alert.function for alert in self.alerts if alert.source is EvidenceSource.PROBES}
         alerted = self._alerted - (working - by_probes)
+        failing = alerted | evidence.failing | self.find_slow(policy)
         probes = [*self.find_failing_probes(policy), *self.find_slow_probes(policy)]
         probed = {probe.function for probe in probes if probe.function} - working
-        failing = alerted | probed | evidence.failing | self.find_slow(policy)
-        return spread_failure(list_areas(policy), failing, evidence)
+        return spread_failure(list_areas(policy), failing, evidence) | probed
 
     def find_failing(self, policy: Policy) -> set[str]:
         """Return the same, and the functions that write invalid documents."""
@@ -152,16 +153,18 @@ class DecisionFacts(Struct, frozen=True):
     def find_failing_probes(self, policy: Policy) -> list[Probe]:
         """Return the probes whose answers prove a failure of the system at the level of functions.
 
-        The repeats of one failed answer fail together: only a whole check with all of them counts.
+        They share the budget of false alarms. The repeats of one failed answer fail together: only
+        a whole check with all of them counts.
         """
         level, counts = function_level(policy), self.probe_counts
+        false_alarms = FALSE_ALARMS / max(1, len(policy.probes))
         return [
             probe
             for probe in policy.probes
             if not probe.external
             and probe.name in counts
             and counts[probe.name].total > PROBE_REPEATS
-            and has_failed(counts[probe.name], level, FALSE_PROBE_ALARMS)
+            and has_failed(counts[probe.name], level, false_alarms)
         ]
 
     def find_slow_probes(self, policy: Policy) -> list[Probe]:

@@ -20,10 +20,8 @@ from shared.domain.signals.health import (
 
 DEFAULT_FUNCTION_LEVEL = 0.5
 """The runbook's `functionFailureRate`, where a policy has no signal of that name."""
-FALSE_PROBE_ALARMS = 1e-2
-"""The budget of a probe, whose evidence never acts alone: a second source must agree."""
 FALSE_FURTHER_ALARMS = 0.05
-"""The same of a further function of a release that is already being rolled back."""
+"""The budget of a further function of a release that is already being rolled back."""
 
 
 def function_level(policy: Policy) -> float:

@@ -57,6 +57,7 @@ class Answer(StrEnum):
 
 
 R, A, W, N = Answer.ROLLBACK, Answer.ASK, Answer.WARN, Answer.NOTHING
+BELOW_EVERY_LEVEL = "outside: below every rollback level"
 TABLE: Mapping[str, tuple[Answer, ...]] = {
     "release: a function fails above its level": (R,),
     "release: more of all requests fail than their level": (R,),
@@ -69,7 +70,7 @@ TABLE: Mapping[str, tuple[Answer, ...]] = {
     "release: below every level": (N, W),
     "release: too few requests to know": (R, A, W, N),
     "outside: above a level": (A, W),
-    "outside: below every rollback level": (N, W, A),
+    BELOW_EVERY_LEVEL: (N, W, A),
     "outside: too few requests to know": (A, W, N),
     "outside: probes alone fail": (N, W, A),
     "a function outside the policy fails": (W, A),
@@ -136,7 +137,7 @@ def _find_row(situation: Situation) -> str:
         is_probed = situation.is_site_down or (situation.is_sign_in_down and situation.policy.sign_in_groups)
         if is_grave and not is_probed and not _is_observable(situation):
             return "outside: too few requests to know"
-        return f"outside: {'above a level' if is_grave else 'below every rollback level'}"
+        return "outside: above a level" if is_grave else BELOW_EVERY_LEVEL
     if situation.cause is Cause.NONE:
         return "a function outside the policy fails" if situation.unknown_function else "nothing fails"
     if situation.is_site_down:

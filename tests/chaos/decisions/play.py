@@ -421,10 +421,9 @@ def _read_seconds(text: str) -> float:
 
 
 def _describe(rollback: Rollback) -> Iterator[str]:
-    """Yield the status, and each gate that does not let it begin; of what began, every gate."""
-    stops = [gate for gate in rollback.gates if gate["answer"] not in ("pass", "not applicable")]
-    yield f"{rollback.id} {rollback.status}{'' if stops else f': {rollback.outcome}'}"
-    for gate in stops or rollback.gates:
+    """Yield the status, and the answer of every gate."""
+    yield f"{rollback.id} {rollback.status}: {rollback.outcome}"
+    for gate in rollback.gates:
         yield f"  {gate['gate']} {gate['answer']} ({gate['leads_to']}): {gate['reason']}"
 
 

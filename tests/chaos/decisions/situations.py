@@ -345,6 +345,12 @@ KINDS: Mapping[str, tuple[float, Draw]] = {
 
 EVENTS_A_YEAR: Mapping[str, float] = {
     "good release": 40.0,
+    "bad release": 5.0,
+    "slow release": 2.0,
+    "release that fails after an hour": 1.0,
+    "release that is half deployed": 1.0,
+    "bad release of the site": 0.5,
+    "bad release, late or lost metrics": 0.5,
     "release that fails for a tenth of users": 1.0,
     "outage from outside": 1.0,
     "outage from outside after a release": 0.5,
@@ -357,4 +363,4 @@ EVENTS_A_YEAR: Mapping[str, float] = {
     "probes alone fail": 2.0,
     "function that the policy does not know": 1.0,
 }
-"""What a system meets in a year, as stated: with 10 bad ones, about a release a week."""
+"""What a system meets in a year, as stated: about a release a week, one in five of them bad."""

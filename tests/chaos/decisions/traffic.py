@@ -152,7 +152,7 @@ class DrawnTraffic:
 
     def count_sign_ins(self, minute: int) -> tuple[int, int]:
         """Return the sign-ins of a minute, and how many of them failed."""
-        random = Random(hash((self.situation.seed, -2, minute)))
+        random = Random(hash((self.situation.seed, -3, minute)))
         is_down = self.situation.is_sign_in_down and self.is_failing(_EPOCH + minute * MINUTE)
         total = draw_poisson(random, SIGN_INS_PER_MINUTE)
         return total, draw_binomial(random, total, SIGN_IN_FAILURES[is_down])

@@ -205,8 +205,10 @@ LEVELS = (
     GateLevel("mode", "asks", STOP, change_system(mode=Mode.ASK)),
     GateLevel("mode", "observes", STOP, change_system(mode=Mode.OBSERVE)),
     GateLevel("mode", "acts", PASS, change_system(mode=Mode.ACT)),
-    GateLevel("mode", "marked wrong", STOP, change_system(wrong_signals={"function_failure_rate": "INC-1"})),
-    GateLevel("mode", "another marked wrong", PASS, change_system(wrong_signals={"error_rate": "INC-1"})),
+    GateLevel(
+        "mode", "marked wrong", STOP, change_system(wrong_signals={"INC-1": ("function_failure_rate",)})
+    ),
+    GateLevel("mode", "another marked wrong", PASS, change_system(wrong_signals={"INC-1": ("error_rate",)})),
     GateLevel("kill switch", "paused", STOP, change_system(pause=PAUSE)),
     GateLevel("kill switch", "not paused", PASS, change_system(pause=None)),
     GateLevel("kill switch", "unreadable", STOP, change_facts(controls=None)),

@@ -9,8 +9,9 @@ from shared.domain.system_record import active_freeze
 
 def mode(case: GateInput) -> GateAnswer:
     """The strictest of signal, scenario, mark as wrong, and what the system was promoted to."""
+    alerted = {alert.signal for alert in case.facts.alerts}
     wrong = case.facts.system.wrong_signals
-    marked = sorted({wrong[alert.signal] for alert in case.facts.alerts if alert.signal in wrong})
+    marked = sorted(incident for incident, signals in wrong.items() if not alerted.isdisjoint(signals))
     most = min(case.facts.system.mode, Mode.ASK if marked else Mode.ACT)
     strictest = min(case.policy.strictest_mode(case.signal), most)
     reason = (

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core import topics
+from shared.core.store import Update
 from shared.domain.commands.command import format_gcloud_command
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents import incident
@@ -470,6 +471,21 @@ def test_the_same_verdict_twice_is_refused() -> None:
     said = publish_command(world, "mark", verdict="wrong", actor="bob", reason="me too")
 
     assert said == f"{world.incidents()[0].id} is already marked wrong by ada: a burst of bots"
+
+
+def test_a_verdict_of_right_lifts_the_limit_of_its_own_incident_alone() -> None:
+    """Another incident with the same signal stays marked as wrong."""
+    world = build_marked_world()
+    limits = world.ports.store.documents["systems/bookshop"]["wrong_signals"]
+    [marked] = world.incidents()
+    world.ports.store.commit(
+        [Update("systems/bookshop", {"wrong_signals": {**limits, "INC-OTHER": limits[marked.id]}})]
+    )
+
+    assert publish_command(world, "mark", verdict="right", reason="it was a bad release") == ""
+
+    left = world.ports.store.documents["systems/bookshop"]["wrong_signals"]
+    assert [*left] == ["INC-OTHER"]
 
 
 def test_a_mark_of_an_order_limits_no_signal() -> None:

@@ -91,7 +91,7 @@ def test_the_same_policy_would_do_the_same() -> None:
         (change_system(mode=Mode.ASK), BOOKSHOP, "rollback of 8 functions", "mode: stop → pass"),
         (change_system(mode=Mode.OBSERVE), BOOKSHOP, "rollback of 8 functions", "mode: stop → pass"),
         (
-            change_system(wrong_signals={"function_failure_rate": "INC"}),
+            change_system(wrong_signals={"INC": ("function_failure_rate",)}),
             BOOKSHOP,
             "rollback of 8 functions",
             "mode: stop → pass",

@@ -81,6 +81,21 @@ def test_a_probe_that_fails_is_evidence_about_its_function(
     assert facts.find_failing_functions(PROBED) == failing
 
 
+def test_probes_share_the_budget_and_tell_of_no_other_function() -> None:
+    """Two functions whose probes fail make no failing group; more probes need more answers."""
+    level = replace(BOOKSHOP.signals["function_failure_rate"], threshold=0.5)
+    halves = replace(PROBED, signals={**BOOKSHOP.signals, "function_failure_rate": level})
+    further = Probe("basket", function=BASKET)
+    crowded = replace(halves, probes=(*halves.probes, further, *(Probe(f"p{n}") for n in range(20))))
+    answers = RouterRequests(10, 10)
+    facts = change_facts(alerts=(ALERT,), requests={}, probe_counts={"book": answers, "basket": answers})
+
+    few = replace(halves, probes=(*halves.probes, further))
+
+    assert facts.find_failing_functions(few) == {"getBook", BASKET}
+    assert facts.find_failing_functions(crowded) == set()
+
+
 def test_probes_name_what_fails_where_nothing_is_counted() -> None:
     """Cloud Monitoring raised the alert, and no request is counted yet."""
     alert = replace(ALERT, source=EvidenceSource.MONITORING)

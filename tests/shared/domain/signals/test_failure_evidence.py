@@ -9,12 +9,7 @@ from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal, SignalCondition, Unit
 from shared.domain.policy.system_policy import Group
-from shared.domain.signals.failure_evidence import (
-    FALSE_PROBE_ALARMS,
-    assess_failures,
-    list_areas,
-    spread_failure,
-)
+from shared.domain.signals.failure_evidence import assess_failures, list_areas, spread_failure
 from shared.domain.signals.health import RESOLUTION, RouterRequests, has_failed
 from tests.support.runtime.world import BOOKSHOP
 
@@ -52,12 +47,6 @@ WORKING = {"search": RouterRequests(400, 1), "pay": RouterRequests(300, 2), "lis
 def test_so_many_requests_prove_a_failure(total: int, failed: int, proven: bool) -> None:
     """Eight failures in a row do, sixteen of twenty, and a little more than half of very many."""
     assert has_failed(RouterRequests(total, failed), LEVEL) is proven
-
-
-def test_six_failed_answers_of_a_probe_prove_a_failure() -> None:
-    """The first answer and its five repeats: a second source must agree in any case."""
-    assert has_failed(RouterRequests(6, 6), LEVEL, FALSE_PROBE_ALARMS)
-    assert not has_failed(RouterRequests(5, 5), LEVEL, FALSE_PROBE_ALARMS)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0])
