@@ -147,7 +147,7 @@ def test_a_project_without_any_state_is_named(
 ) -> None:
     """Exit code 2: "no incident" or "free" of a wrong project is no answer."""
     prompt = WorldPrompt(monkeypatch, tmp_path, world := World())
-    world.ports.store._stored.clear()
+    world.store._stored.clear()
 
     done = prompt.say(*line.split())
 
@@ -161,8 +161,8 @@ def test_a_project_with_a_page_or_probes_is_no_wrong_project(
 ) -> None:
     """Both are written before the first command and the first inventory."""
     prompt = WorldPrompt(monkeypatch, tmp_path, world := World())
-    world.ports.store._stored.clear()
-    world.ports.store.commit([Put(path, {"system": "bookshop"})])
+    world.store._stored.clear()
+    world.store.commit([Put(path, {"system": "bookshop"})])
 
     done = prompt.say("status")
 

@@ -29,8 +29,8 @@ def test_a_plan_is_shown_whole_before_it_is_approved(
     """Each function now and then, why it is asked, its time, and the plan that is approved."""
     world = build_world_awaiting_approval(SLOW)
     WorldPrompt(monkeypatch, tmp_path, world)
-    world.ports.clock.advance(timedelta(seconds=30))
-    [parked] = world.rollbacks()
+    world.advance_clock(timedelta(seconds=30))
+    parked = world.rollback
     assert parked.question is not None
     # In one thread the whole rollback passes before its answer can be read.
     monkeypatch.setattr(command_sending, "ANSWER_TIMEOUT_SECONDS", 3600.0)
@@ -50,7 +50,7 @@ def test_a_plan_is_shown_whole_before_it_is_approved(
     assert f"plan {parked.question.plan.fingerprint}" in before
     is_approved = typed == "y\n"
     assert done.exit_code == (0 if is_approved else 1), done.output
-    [now] = world.rollbacks()
+    now = world.rollback
     assert [word.plan for word in now.approvals] == [parked.question.plan.fingerprint] * is_approved
     assert (now.status is not RollbackStatus.PARKED) is is_approved
 
@@ -60,7 +60,7 @@ def test_nothing_is_approved_where_nothing_is_asked(monkeypatch: pytest.MonkeyPa
     world = build_failed_rollback()
     prompt = WorldPrompt(monkeypatch, tmp_path, world)
 
-    done = prompt.say("approve", world.incidents()[0].id, "--reason", "go", "--yes")
+    done = prompt.say("approve", world.incident.id, "--reason", "go", "--yes")
 
     assert done.exit_code == 1
     assert "has no open question; possible commands: retry, undo, accept" in done.output

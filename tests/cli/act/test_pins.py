@@ -38,7 +38,7 @@ def test_pins_are_listed_with_owner_age_and_the_line_that_lifts_them(
     prompt: WorldPrompt, world: World
 ) -> None:
     """For people and for programs; `status` tells whose they are, and how old the oldest is."""
-    world.ports.world.deploy(["getBook"])
+    world.platform.deploy(["getBook"])
     world.pass_time(timedelta(minutes=6))
 
     shown = prompt.say("pins")
@@ -59,7 +59,7 @@ def test_pins_are_listed_with_owner_age_and_the_line_that_lifts_them(
 
 def test_an_unpin_is_shown_asked_said_and_followed(prompt: WorldPrompt, world: World) -> None:
     """A dry run changes nothing; the pins are gone once it has succeeded."""
-    world.ports.world.deploy()
+    world.platform.deploy()
     world.pass_time(timedelta(minutes=6))
     words = ("unpin", "--reason", "fixed", "--function", "getBook")
 
@@ -81,7 +81,7 @@ def test_an_unpin_is_shown_asked_said_and_followed(prompt: WorldPrompt, world: W
 
 def test_an_undo_is_shown_and_refused_with_its_reason(prompt: WorldPrompt, world: World) -> None:
     """Before anything is said, the prompt tells what stands against it."""
-    incident = world.incidents()[-1].id
+    incident = world.newest_incident.id
     words = ("undo", incident, "--reason", "it was no cure")
 
     tried = prompt.say(*words, "--dry-run", "--json")
@@ -97,7 +97,7 @@ def test_an_undo_is_shown_and_refused_with_its_reason(prompt: WorldPrompt, world
 
 def test_an_undo_warns_of_what_it_restores(prompt: WorldPrompt, world: World) -> None:
     """How many requests failed on the revisions that serve again, before a person says yes."""
-    [rolled_back] = world.rollbacks()
+    rolled_back = world.rollback
     assert rolled_back.baseline is not None
     assert rolled_back.shifted_at is not None
     window = rolled_back.baseline.until, rolled_back.shifted_at.replace(second=0) + timedelta(minutes=1)
@@ -134,11 +134,11 @@ def test_what_failed_on_a_release_for_less_than_a_minute_is_counted_too(
 ) -> None:
     """Up to the last shift, by whole minutes, as the report counts."""
     world = World(policy=shorten_watch())
-    world.ports.world.deploy(failure_rate=0.8)
-    world.ports.clock.advance(timedelta(seconds=20))
-    world.command(command="rollback", system="bookshop")
+    world.platform.deploy(failure_rate=0.8)
+    world.advance_clock(timedelta(seconds=20))
+    world.send_command("rollback")
     world.pass_time(timedelta(minutes=10))
-    [rolled_back] = world.rollbacks()
+    rolled_back = world.rollback
     assert rolled_back.baseline is not None
     assert rolled_back.started_at is not None
     assert rolled_back.started_at - rolled_back.baseline.until < timedelta(minutes=1)
@@ -153,8 +153,8 @@ def test_an_undo_of_a_world_that_has_moved_is_refused_at_the_prompt(
     prompt: WorldPrompt, world: World
 ) -> None:
     """Each function says why; nothing is said to the responders."""
-    world.ports.world.deploy()
-    incident = world.incidents()[-1].id
+    world.platform.deploy()
+    incident = world.newest_incident.id
 
     refused = prompt.say("undo", incident, "--reason", "any", "--yes")
 
@@ -169,7 +169,7 @@ def test_an_undo_that_builds_is_shown_as_no_artefact_of_old(
     """Who is to say yes reads what they get; the plan itself then waits for their approval."""
     shop = build_world_with_rebuild()
     prompt = WorldPrompt(monkeypatch, tmp_path, shop)
-    words = ("undo", shop.incidents()[-1].id, "--reason", "it was no cure")
+    words = ("undo", shop.newest_incident.id, "--reason", "it was no cure")
 
     tried = prompt.say(*words, "--dry-run")
     found = json.loads(prompt.say(*words, "--dry-run", "--json").stdout)
@@ -180,7 +180,7 @@ def test_an_undo_that_builds_is_shown_as_no_artefact_of_old(
     assert (found["outcome"], found["rebuilt"], found["left"]) == ("ask", [AGAIN], [])
     assert done.exit_code == 0, done.output
     shop.pass_time(timedelta(minutes=1))
-    assert shop.rollbacks()[-1].status is RollbackStatus.PARKED
+    assert shop.newest_rollback.status is RollbackStatus.PARKED
 
 
 def test_an_undo_of_documents_is_shown_before_it_is_said(
@@ -215,7 +215,7 @@ def test_ci_waits_for_a_rollback_that_the_system_knows_by_its_slot_alone(
 ) -> None:
     """A newer incident does not hide what still has effects in flight."""
     free = prompt.say("deploy-lock", "bookshop")
-    world.ports.store.commit([Update("systems/bookshop", {"slot": "INC-0"})])
+    world.store.commit([Update("systems/bookshop", {"slot": "INC-0"})])
 
     locked = prompt.say("deploy-lock", "bookshop")
 
@@ -226,15 +226,15 @@ def test_ci_waits_for_a_rollback_that_the_system_knows_by_its_slot_alone(
 def test_an_order_to_a_bad_deployment_warns_of_what_it_restores(prompt: WorldPrompt, world: World) -> None:
     """In the preview, in the answer of a dry run, and in the notice of the order."""
     world.pass_time(timedelta(hours=1))
-    [rolled_back] = world.rollbacks()
-    stored = StateReader(world.ports.store).deployments("bookshop")
+    rolled_back = world.rollback
+    stored = StateReader(world.store).deployments("bookshop")
     [bad] = [one for one in stored if one.status is DeploymentStatus.BAD]
     words = ("run", "--target", bad.id, "--reason", "it was no cure", "--severity", "LOW")
 
     shown = " ".join(prompt.say(*words, "--dry-run").stdout.split())
-    world.command(command="rollback", system="bookshop", id="dry", target=bad.id, dry_run=True)
+    world.send_command("rollback", id="dry", target=bad.id, dry_run=True)
     world.pass_time(timedelta(minutes=1))
-    world.command(command="rollback", system="bookshop", target=bad.id)
+    world.send_command("rollback", target=bad.id)
     world.pass_time(timedelta(minutes=5))
 
     warning = rf"warning: {bad.id} is marked as bad \(taken back by {rolled_back.id}[^)]*\): "

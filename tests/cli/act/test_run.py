@@ -27,13 +27,13 @@ def world() -> World:
     def pause(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "after") and not paused:
             paused.append(True)
-            world.command(command="pause", system="bookshop")
+            world.send_command("pause")
             world.deliver_commands()
 
-    world.ports.world.hook = pause
+    world.platform.hook = pause
     world.alert()
     world.settle()
-    assert world.rollbacks()[0].status is RollbackStatus.RUNNING
+    assert world.rollback.status is RollbackStatus.RUNNING
     return world
 
 
@@ -56,7 +56,7 @@ def test_yes_without_supersede_prints_the_full_command(world: World, prompt: Wor
     said = prompt.say(*RUN, "--scenario", "complete", "--yes")
 
     assert said.exit_code == 1
-    name = world.incidents()[0].id
+    name = world.incident.id
     assert f"{name} would end: 2 of 8 functions restored" in said.output
     command = "rollback run --system bookshop --scenario complete --supersede --reason 'search fails' --yes"
     assert command in said.output
@@ -65,11 +65,11 @@ def test_yes_without_supersede_prints_the_full_command(world: World, prompt: Wor
 
 def test_the_question_shows_what_ends_and_what_stays_undone(world: World, prompt: WorldPrompt) -> None:
     """A no leaves it as it is."""
-    world.command(command="resume", system="bookshop")
+    world.send_command("resume")
     world.pass_time(8 * MINUTE)
     traffic = (TrafficTarget("searchbooks-00002", 100),)
-    world.ports.world.change_by_hand("searchBooks", traffic)
-    name = world.incidents()[0].id
+    world.platform.change_by_hand("searchBooks", traffic)
+    name = world.incident.id
 
     no = answer("n", "--scenario", "feature", "--function", "searchBooks", "--no-follow")
     assert no.exit_code == 1
@@ -93,7 +93,7 @@ def test_an_order_for_a_part_joins_and_says_so(world: World, prompt: WorldPrompt
 
 def test_supersede_shows_what_ends_even_where_the_order_would_join(world: World, prompt: WorldPrompt) -> None:
     """The six functions that neither brings back are named before anything ends."""
-    world.command(command="resume", system="bookshop")
+    world.send_command("resume")
 
     said = prompt.say(*RUN, "--function", "searchBooks", "--supersede", "--dry-run")
 
@@ -104,7 +104,7 @@ def test_supersede_shows_what_ends_even_where_the_order_would_join(world: World,
 
 def test_a_run_with_nothing_to_do_sends_nothing(world: World, prompt: WorldPrompt) -> None:
     """What is monitored goes on."""
-    world.command(command="resume", system="bookshop")
+    world.send_command("resume")
     world.pass_time(8 * MINUTE)
 
     said = prompt.say(*RUN, "--function", "searchBooks", "--yes", "--supersede")
@@ -112,7 +112,7 @@ def test_a_run_with_nothing_to_do_sends_nothing(world: World, prompt: WorldPromp
     assert said.exit_code == 0, said.output
     assert "nothing to do: everything asked for is at its target already" in said.output
     assert "would end" not in said.output
-    assert world.rollbacks()[0].status is RollbackStatus.WATCHING
+    assert world.rollback.status is RollbackStatus.WATCHING
 
 
 def test_what_changes_nothing_adds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_what_changes_nothing_adds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_
         if verifies and (verb, side) == ("metrics.requests", "before") and not said:
             said.append("")
             said.append(prompt.say(*RUN, "--dry-run").output)
-            world.command(command="rollback", system="bookshop", dry_run=True)
+            world.send_command("rollback", dry_run=True)
             world.deliver_commands()
 
     world.ports.counts.hook = order_meanwhile

@@ -45,7 +45,7 @@ def type_at_terminal(monkeypatch: pytest.MonkeyPatch, typed: str, *words: str) -
 
 
 def order_of(world: World) -> RollbackRequest:
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert rollback.order is not None
     return rollback.order
 
@@ -89,7 +89,7 @@ def test_of_several_systems_one_is_asked_for(
     assert "System [museum]" in done.output
     assert "garden is not in the list" in done.output
     assert "back to v1: 8 functions" in done.output
-    assert (world.incidents()[0].system, order_of(world).target) == ("bookshop", "v1")
+    assert (world.incident.system, order_of(world).target) == ("bookshop", "v1")
 
 
 def test_a_script_asks_with_its_own_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -159,8 +159,7 @@ def test_an_order_that_can_do_nothing_is_not_sent(monkeypatch: pytest.MonkeyPatc
     whole = prompt.say("run", "--scenario", "database", "--select", "invalid", "--reason", "x", "--yes")
     assert (whole.exit_code, "refused: no damage was found" in whole.output) == (REFUSED, True)
 
-    world.command(command="mark-bad", system="bookshop", deployment="v1")
-    world.settle()
+    world.carry_out("mark-bad", deployment="v1")
     gone = prompt.say("run", "--reason", "x", "--yes")
     assert (gone.exit_code, "refused: no stable deployment is known" in gone.output) == (REFUSED, True)
     assert (world.incidents(), world.waiting()) == ([], [])

@@ -316,7 +316,7 @@ def test_an_export_is_recorded_like_every_command() -> None:
         world.command(id="export-1", system=world.policy.system, **said)
         world.settle()
 
-    documents = world.ports.store.documents
+    documents = world.documents
     [kept] = [
         fields
         for path, fields in documents.items()

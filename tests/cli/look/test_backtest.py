@@ -49,7 +49,7 @@ def test_a_policy_file_is_tried_without_publishing_it(
 ) -> None:
     """What it would not do any more, and by which gate; the state stays as it is."""
     world = build_rolled_back()
-    stored = dict(world.ports.store.documents)
+    stored = dict(world.documents)
     prompt = WorldPrompt(monkeypatch, tmp_path, world)
     tried = tmp_path / "tried.txt"
     tried.write_text(OBSERVING)
@@ -60,7 +60,7 @@ def test_a_policy_file_is_tried_without_publishing_it(
     assert (incident["automation_did"], incident["would_do"]) == ("rollback of 8 functions", "warn")
     assert "mode: pass → stop (signal act, scenario observe, system act)" in incident["changed_gates"]
     assert found["figures"]["automatic_rollbacks_unmarked"] == 0
-    assert world.ports.store.documents == stored
+    assert world.documents == stored
 
 
 def test_the_patterns_of_a_policy_file_name_the_deployed_functions(
@@ -95,7 +95,7 @@ def test_what_people_did_and_marked_is_listed(monkeypatch: pytest.MonkeyPatch, t
     publish_command(world, "reject")
     world.pass_time(MINUTE)
     prompt = WorldPrompt(monkeypatch, tmp_path, world)
-    incident = world.incidents()[0].id
+    incident = world.incident.id
     assert prompt.say("mark", incident, "wrong", "--reason", "noise").exit_code == 0
 
     found = json.loads(prompt.say("backtest", "--json").stdout)
@@ -108,7 +108,7 @@ def test_what_people_did_and_marked_is_listed(monkeypatch: pytest.MonkeyPatch, t
 def test_older_incidents_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`--days` counts from the detection."""
     world = build_rolled_back()
-    world.ports.clock.advance(timedelta(days=2))
+    world.advance_clock(timedelta(days=2))
     prompt = WorldPrompt(monkeypatch, tmp_path, world)
 
     counts = [
@@ -124,8 +124,7 @@ def test_an_incident_whose_rollbacks_have_expired_is_left_out(
 ) -> None:
     """Nothing is known any more of what automation did."""
     world = build_rolled_back()
-    [rollback] = world.rollbacks()
-    world.ports.store.remove(f"rollbacks/{rollback.id}")
+    world.store.remove(f"rollbacks/{world.rollback.id}")
 
     done = WorldPrompt(monkeypatch, tmp_path, world).say("backtest", "--json")
 
@@ -137,7 +136,7 @@ def test_a_mark_is_refused_where_it_is_no_verdict(monkeypatch: pytest.MonkeyPatc
     world = build_rolled_back()
 
     done = WorldPrompt(monkeypatch, tmp_path, world).say(
-        "mark", world.incidents()[0].id, "maybe", "--reason", "noise"
+        "mark", world.incident.id, "maybe", "--reason", "noise"
     )
 
     assert done.exit_code == 2

@@ -18,7 +18,7 @@ def test_a_release_behind_pins_is_shown_as_not_served(
 ) -> None:
     """No time from which it is live is shown, and every revision that waits is listed."""
     world = build_rolled_back_world()
-    world.ports.world.deploy(["getBook"])
+    world.platform.deploy(["getBook"])
     world.announce("r3")
     world.pass_time(6 * MINUTE)
     prompt = WorldPrompt(monkeypatch, tmp_path, world)
@@ -34,7 +34,7 @@ def test_a_release_behind_pins_is_shown_as_not_served(
 def test_until_when_images_are_stored_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In the row of each deployment, and what follows then beside all else of it."""
     world = build_shop_with_source_copies()
-    world.ports.world.move_image(SHOP, f"{PLACE}/shop@sha256:1")
+    world.platform.move_image(SHOP, f"{PLACE}/shop@sha256:1")
     record_with_image(world, days=60)
     prompt = WorldPrompt(monkeypatch, tmp_path, world)
 

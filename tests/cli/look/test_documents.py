@@ -86,7 +86,7 @@ def test_nothing_is_told_of_whoever_was_erased(monkeypatch: pytest.MonkeyPatch, 
     prompt = WorldPrompt(monkeypatch, tmp_path, shop)
     assert "customers/ada" in prompt.say("documents", incident).stdout
 
-    now = shop.ports.clock.now()
+    now = shop.now
     shop.write({"customers/ada": None, "erased/1": {"who": "ada", "done": now}})
     shop.ports.beside.held[HERE, "erased/1"] = now
     update_ledger(shop.ports, shop.policy)

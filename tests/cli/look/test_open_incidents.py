@@ -56,9 +56,9 @@ def test_who_continued_an_incident_is_shown_with_the_reason(
 ) -> None:
     """An order goes on with what waited for a person: `status` and `explain` say whose, and why."""
     world = build_failed_rollback()
-    world.ports.world.set_failure_rate("payOrder", "payorder-00001", 0.9)
+    world.platform.set_failure_rate("payOrder", "payorder-00001", 0.9)
     world.pass_time(5 * MINUTE)
-    world.command("bob", command="rollback", system="bookshop", functions=["searchBooks"], reason="search")
+    world.send_command("rollback", "bob", functions=["searchBooks"], reason="search")
     world.pass_time(MINUTE)
     old, new = world.incidents()
     prompt = WorldPrompt(monkeypatch, tmp_path, world)
@@ -71,12 +71,12 @@ def test_an_explanation_shows_the_pause(monkeypatch: pytest.MonkeyPatch, tmp_pat
     """Who has paused, since when and why, and the command that continues."""
     world = World()
     world.deploy_bad()
-    world.command("bob", command="rollback", system="bookshop", reason="checkout broken")
+    world.send_command("rollback", "bob", reason="checkout broken")
     world.deliver_commands()
-    world.command("anna", command="pause", system="bookshop", reason="I look")
+    world.send_command("pause", "anna", reason="I look")
     world.deliver_commands()
 
-    said = WorldPrompt(monkeypatch, tmp_path, world).say("explain", world.incidents()[0].id).stdout
+    said = WorldPrompt(monkeypatch, tmp_path, world).say("explain", world.incident.id).stdout
 
     assert " by anna: I look; to continue: rollback resume --system bookshop --reason WHY\n" in said
 

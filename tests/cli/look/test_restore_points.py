@@ -37,10 +37,10 @@ def prompt(shop: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Worl
 
 def exported(shop: World, ago: timedelta) -> Backup:
     """A whole export of then."""
-    at = shop.ports.clock.now() - ago
+    at = shop.now - ago
     begun = export.create_backup(POLICY, at, at)
     made = replace(begun, snapshot_at=at, status=export.ExportStatus.KEPT, places=(begun.prefix,))
-    shop.ports.store.commit([Put(export.export_path(made.id), encode(made))])
+    shop.store.commit([Put(export.export_path(made.id), encode(made))])
     return made
 
 
@@ -50,10 +50,10 @@ def test_what_there_is_is_listed(shop: World, prompt: WorldPrompt) -> None:
     assert (empty.exit_code, empty.output.splitlines()) == (0, [NO_WINDOW, NOTHING])
 
     shop.ports.databases.hold_documents(ORIGINAL, customers=1)
-    shop.ports.clock.advance(2 * DAY)
+    shop.advance_clock(2 * DAY)
     tried, untried = exported(shop, DAY), exported(shop, DAY / 2)
-    proven = build_proof(tried.id, FillStatus.PROVEN, shop.ports.clock.now() - DAY / 3)
-    shop.ports.store.commit([Put(proofs.restore_test_path(proven.id), encode(proven))])
+    proven = build_proof(tried.id, FillStatus.PROVEN, shop.now - DAY / 3)
+    shop.store.commit([Put(proofs.restore_test_path(proven.id), encode(proven))])
 
     lines = prompt.say("restore-points").output.splitlines()
 
@@ -70,7 +70,7 @@ def test_what_there_is_is_listed(shop: World, prompt: WorldPrompt) -> None:
 def test_what_one_would_be(shop: World, prompt: WorldPrompt) -> None:
     """Its moment and source; one that cannot be had is a no, with the nearest that can."""
     shop.ports.databases.hold_documents(ORIGINAL, customers=1)
-    shop.ports.clock.advance(2 * DAY)
+    shop.advance_clock(2 * DAY)
     made = exported(shop, DAY)
 
     shown = prompt.say("restore-points", "1h")

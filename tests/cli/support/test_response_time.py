@@ -217,7 +217,7 @@ def test_an_incident_is_followed_to_its_end(trouble: tuple[World, WorldPrompt]) 
     """Each moment once, who is called and until when it must be back; exit code 0 in the end."""
     world, prompt = trouble
     world.settle()
-    [opened] = world.incidents()
+    opened = world.incident
 
     done = prompt.say("watch", opened.id)
 
@@ -239,7 +239,7 @@ def test_a_terminal_shows_the_bars_while_it_is_followed(
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
 
-    done = prompt.say("watch", world.incidents()[0].id)
+    done = prompt.say("watch", world.incident.id)
 
     assert done.exit_code == 0, done.output
     pictures, _, left = done.stdout.rpartition("\x1b[2K")
@@ -257,10 +257,10 @@ def test_status_shows_the_response_time_and_who_has_it(trouble: tuple[World, Wor
     world.settle()
     world.alert()
     world.settle()
-    [opened] = world.incidents()
+    opened = world.incident
 
     first = json.loads(prompt.say("status", "--json").stdout)["systems"][0]["response"]
-    world.ports.clock.advance(MINUTE)
+    world.advance_clock(MINUTE)
     later = json.loads(prompt.say("status", "--json").stdout)["systems"][0]["response"]
     shown = prompt.say("status").stdout
     assert prompt.say("ack", opened.id).exit_code == 0
@@ -281,10 +281,10 @@ def test_what_a_superseded_rollback_has_in_flight_is_counted(
     world.deploy_bad()
     world.command(command="rollback", system=BOOKSHOP.system)
     world.settle()
-    [newest] = world.rollbacks()
+    newest = world.rollback
     older = build_rollback(in_flight=3, cancel_requested=f"superseded by {newest.incident}")
     older = replace(older, id="INC-20260301-009", incident="INC-20260301-009")
-    world.ports.store.commit([Put(rollbacks.rollback_path(older.id), encode(older))])
+    world.store.commit([Put(rollbacks.rollback_path(older.id), encode(older))])
     world.command(command="pause")
     [said] = world.waiting()
     assert world.deliver(said)
@@ -306,10 +306,10 @@ def halt_after_first_shift(world: World, *commands: str) -> None:
         if (verb, side) == ("platform.shift", "after") and not said:
             said.extend(commands)
             for one in commands:
-                world.command(command=one, actor="anna", reason="I look", system="bookshop")
+                world.send_command(one, actor="anna", reason="I look")
                 world.deliver_newest()
 
-    world.ports.world.hook = say
+    world.platform.hook = say
 
 
 @pytest.mark.parametrize("terminal", [False, True])
@@ -320,7 +320,7 @@ def test_a_pause_is_shown_while_a_rollback_is_followed(
     world, prompt = trouble
     halt_after_first_shift(world, "pause")
     world.settle()
-    [opened] = world.incidents()
+    opened = world.incident
     if terminal:
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setenv("TERM", "xterm")
@@ -331,10 +331,10 @@ def test_a_pause_is_shown_while_a_rollback_is_followed(
 
     def resume_at_the_fifth_look(verb: str, side: str) -> None:
         if (verb, side) == ("store.get", "before") and next(looks, None) is None:
-            world.ports.store.hook = no_hook
-            world.command(command="resume", system="bookshop")
+            world.store.hook = no_hook
+            world.send_command("resume")
 
-    world.ports.store.hook = resume_at_the_fifth_look
+    world.store.hook = resume_at_the_fifth_look
     done = prompt.say("watch", opened.id)
 
     line = "paused since 2026-03-02 12:10:01 UTC by anna: I look; "
@@ -351,17 +351,17 @@ def test_who_ordered_and_who_cancels_is_shown_with_the_reason(trouble: tuple[Wor
     """In `status`, while it is followed, and in `explain`."""
     world, prompt = trouble
     world.ports.bus.messages.clear()
-    world.command(command="rollback", actor="bob", reason="checkout broken", system="bookshop")
+    world.send_command("rollback", actor="bob", reason="checkout broken")
     halt_after_first_shift(world, "pause")
     world.settle()
-    [opened] = world.incidents()
+    opened = world.incident
     about = {"system": "bookshop", "incident": opened.id}
     world.command(command="cancel", actor="anna", reason="wrong target", **about)
     world.deliver_newest()
 
     status, explained = prompt.say("status").stdout, prompt.say("explain", opened.id).stdout
-    rollback = world.rollbacks()[0]
-    followed = pictured(rollback, [], world.ports.clock.now())
+    rollback = world.rollback
+    followed = pictured(rollback, [], world.now)
 
     for shown in (status, explained, followed):
         assert "ordered by bob: checkout broken" in shown
@@ -374,7 +374,7 @@ def test_an_explanation_reads_as_words(trouble: tuple[World, WorldPrompt]) -> No
     world, prompt = trouble
     world.settle()
 
-    said = prompt.say("explain", world.incidents()[0].id).stdout
+    said = prompt.say("explain", world.incident.id).stdout
 
     assert "  function failure rate in bookshop\n" in said
     assert re.search(r"  function failure rate: open; it opened the incident\n", said)

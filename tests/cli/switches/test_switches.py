@@ -32,7 +32,7 @@ def test_the_figures_are_shown_before_a_promotion(
     shown, _, _ = done.output.partition("Set the mode of bookshop to ask?")
     assert "backtest of 90 days, in mode act:\n" in shown
     assert "  automatic rollbacks unmarked: 1\n" in shown
-    mode = StateReader(world.ports.store).system("bookshop").mode
+    mode = StateReader(world.store).system("bookshop").mode
     assert (done.exit_code, mode) == ((0, Mode.ASK) if typed == "y\n" else (1, Mode.ACT))
 
 
@@ -43,16 +43,16 @@ def test_a_promotion_needs_no_history(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
     def no_answer_once(verb: str, side: str) -> None:
         if verb == "store.query":
-            world.ports.store.hook = lambda verb, side: None
+            world.store.hook = lambda verb, side: None
             raise Unavailable("no answer")
 
-    world.ports.store.hook = no_answer_once
+    world.store.hook = no_answer_once
 
     done = prompt.say(*LINE[1:], "--yes")
 
     assert done.exit_code == 0, done.output
     assert "the past decisions cannot be read: no answer\n" in done.output
-    assert StateReader(world.ports.store).system("bookshop").mode is Mode.ASK
+    assert StateReader(world.store).system("bookshop").mode is Mode.ASK
 
 
 def test_a_mode_that_does_not_exist_is_refused_at_once(

@@ -30,9 +30,9 @@ def pause_in_the_midst(world: World) -> None:
     def pause() -> None:
         world.command(command="pause")
         world.deliver_newest()
-        world.ports.clock.advance(timedelta(seconds=3))
+        world.advance_clock(timedelta(seconds=3))
 
-    world.ports.world.hook = run_once("platform.shift", "after", pause)
+    world.platform.hook = run_once("platform.shift", "after", pause)
 
 
 def escalated() -> World:
@@ -40,15 +40,15 @@ def escalated() -> World:
     world = World()
     for function in world.policy.functions:
         make_function_fail(world, function)
-    world.ports.clock.advance(10 * MINUTE)
+    world.advance_clock(10 * MINUTE)
     world.alert("0.first")
     world.pass_time(5 * MINUTE)
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
+    assert world.incident.status is incident.IncidentStatus.ESCALATED
     return world
 
 
 def told(world: World, event: str) -> list[str]:
-    return [sent.key for sent in world.ports.sender.sent if event in sent.key]
+    return [sent.key for sent in world.sent_notices if event in sent.key]
 
 
 def test_trouble_after_an_escalation_is_judged_and_not_swallowed() -> None:
@@ -56,9 +56,9 @@ def test_trouble_after_an_escalation_is_judged_and_not_swallowed() -> None:
     world = escalated()
     for function in world.policy.functions:
         [serving] = world.live[function]
-        world.ports.world.set_failure_rate(function, serving, 0.0)
+        world.platform.set_failure_rate(function, serving, 0.0)
     stable = world.live
-    world.ports.clock.advance(timedelta(days=3))
+    world.advance_clock(timedelta(days=3))
     world.deploy_bad()
     world.pass_time(70 * MINUTE)  # what is deployed during an incident is a person's for an hour
 
@@ -70,7 +70,7 @@ def test_trouble_after_an_escalation_is_judged_and_not_swallowed() -> None:
         rollback.RollbackStatus.NOT_TAKEN,
         rollback.RollbackStatus.SUCCEEDED,
     ]
-    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
+    assert world.incident.status is incident.IncidentStatus.RESOLVED
 
 
 def test_a_storm_on_an_escalated_incident_is_judged_together() -> None:
@@ -78,10 +78,10 @@ def test_a_storm_on_an_escalated_incident_is_judged_together() -> None:
     world = World()
     for function in world.policy.functions:
         make_function_fail(world, function)
-    world.ports.clock.advance(10 * MINUTE)
+    world.advance_clock(10 * MINUTE)
     world.alert("0.first")
     world.pass_time(MINUTE)
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
+    assert world.incident.status is incident.IncidentStatus.ESCALATED
 
     for number in range(50):
         world.alert(f"0.storm{number}")
@@ -101,11 +101,11 @@ def test_an_alert_that_joins_while_another_is_judged_is_judged_too() -> None:
         world.alert("0.critical")
         world.deliver_newest()
 
-    world.ports.world.hook = run_once("platform.inventory", "before", critical)
+    world.platform.hook = run_once("platform.inventory", "before", critical)
     world.pass_time(60 * MINUTE)
 
     assert world.live == stable
-    assert world.incidents()[0].severity == "CRITICAL"
+    assert world.incident.severity == "CRITICAL"
     assert told(world, "incident.raised-critical")
 
 
@@ -118,13 +118,13 @@ def test_a_worse_alert_raises_the_severity_while_the_rollback_runs() -> None:
         world.alert("0.critical")
         world.deliver_newest()
 
-    world.ports.world.hook = run_once("platform.shift", "after", critical)
+    world.platform.hook = run_once("platform.shift", "after", critical)
     world.alert("0.high", signal="critical_path_blocked")
     world.pass_time(2 * MINUTE)
     world.ports.alerts.open |= {"0.high": False, "0.critical": False}
     world.pass_time(60 * MINUTE)
 
-    [trouble] = world.incidents()
+    trouble = world.incident
     assert (trouble.severity, trouble.status) == ("CRITICAL", incident.IncidentStatus.RESOLVED)
     assert len(told(world, "incident.raised-critical")) >= 1
     assert len(world.rollbacks()) == 1
@@ -139,7 +139,7 @@ def test_an_alert_of_another_kind_during_a_rollback_opens_its_own_incident() -> 
         world.alert("0.corrupt", signal="database_corruption")
         world.deliver_newest()
 
-    world.ports.world.hook = run_once("platform.shift", "after", corruption)
+    world.platform.hook = run_once("platform.shift", "after", corruption)
     world.alert()
     world.pass_time(30 * MINUTE)
 
@@ -164,7 +164,7 @@ def test_what_asks_for_nothing_ends_no_escalation() -> None:
         world.alert(f"0.slow-{number}", signal="slow_response")
         world.pass_time(5 * MINUTE)
 
-        [trouble], newest = world.incidents(), world.rollbacks()[-1]
+        [trouble], newest = world.incidents(), world.newest_rollback
         assert (newest.id, newest.status) == (f"{trouble.id}-r{number}", rollback.RollbackStatus.NOT_TAKEN)
         assert trouble.status is incident.IncidentStatus.ESCALATED
         assert available_verbs(trouble, newest) == ("retry", "accept", "ack")
@@ -176,14 +176,12 @@ def test_an_alert_that_joins_a_question_is_judged_with_it() -> None:
     """A question to a person does not hide what comes later."""
     world = World()
     stable = world.live
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     world.deploy_bad()
     world.alert("0.first")
     world.settle()
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.PARKED
-    world.command(command="promote", system="bookshop", mode="act")
-    world.settle()
+    assert world.rollback.status is rollback.RollbackStatus.PARKED
+    world.carry_out("promote", mode="act")
 
     world.alert("0.second")
     world.pass_time(60 * MINUTE)
@@ -199,11 +197,11 @@ def test_a_pause_does_not_answer_a_question() -> None:
     world.command(command="pause")
     world.command(command="resume")
     world.pass_time(5 * MINUTE)
-    waiting = world.rollbacks()[0].status
+    waiting = world.rollback.status
     world.pass_time(30 * MINUTE)
 
     assert waiting is rollback.RollbackStatus.PARKED
-    [one] = world.rollbacks()
+    one = world.rollback
     assert (one.status, one.outcome) == (
         rollback.RollbackStatus.NOT_TAKEN,
         "the request for approval expired",
@@ -230,13 +228,13 @@ def test_an_alert_that_closes_while_the_watch_looks_does_not_end_it() -> None:
     world.deploy_bad()
     world.alert("0.first")
     world.pass_time(5 * MINUTE)
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.WATCHING
+    assert world.rollback.status is rollback.RollbackStatus.WATCHING
 
     def closed() -> None:
         world.alert("0.late", state="closed")
         world.deliver_newest()
 
-    world.alert("0.late", started_at=world.ports.clock.now())
+    world.alert("0.late", started_at=world.now)
     world.ports.counts.hook = run_once("metrics.requests", "after", closed)
     world.pass_time(20 * MINUTE)
 
@@ -249,13 +247,12 @@ def test_an_alert_that_joins_during_monitoring_is_judged_at_once() -> None:
     world.deploy_bad(["getBook"])
     world.alert("0.first", resource=of_function(world, "getBook"))
     world.pass_time(5 * MINUTE)
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.WATCHING
+    assert world.rollback.status is rollback.RollbackStatus.WATCHING
 
-    world.alert("0.second", started_at=world.ports.clock.now(), resource=of_function(world, "listBooks"))
+    world.alert("0.second", started_at=world.now, resource=of_function(world, "listBooks"))
     world.settle()
 
-    [trouble] = world.incidents()
-    assert trouble.status is incident.IncidentStatus.INVESTIGATING
+    assert world.incident.status is incident.IncidentStatus.INVESTIGATING
     assert world.rollbacks()[0].outcome == "the watch ended early: a further alert must be judged"
     assert world.find_violated_invariants() == []
 
@@ -266,10 +263,10 @@ def test_another_group_that_fails_during_monitoring_is_an_incident_of_its_own() 
     world.deploy_bad(["getBook"])
     world.alert("0.first", resource=of_function(world, "getBook"))
     world.pass_time(5 * MINUTE)
-    [recovered] = world.incidents()
+    recovered = world.incident
     assert recovered.status is incident.IncidentStatus.WATCHING
 
-    began = world.ports.clock.now()
+    began = world.now
     world.alert("0.second", started_at=began, resource=of_function(world, "payOrder"))
     world.settle()
 
@@ -288,9 +285,7 @@ def test_a_late_alert_about_another_group_joins_during_monitoring() -> None:
     world.deploy_bad(["getBook"])
     world.alert("0.first", resource=of_function(world, "getBook"))
     world.pass_time(5 * MINUTE)
-    [recovered] = world.incidents()
-
-    world.alert("0.late", started_at=recovered.detected_at, resource=of_function(world, "payOrder"))
+    world.alert("0.late", started_at=world.incident.detected_at, resource=of_function(world, "payOrder"))
     world.settle()
 
     assert len(world.incidents()) == 1
@@ -317,17 +312,17 @@ def ended_beside(joins_at: int | None) -> tuple[World, int]:
             return
         commits += 1
         if commits - 1 == joins_at:
-            world.ports.store.hook = die
-            world.alert("0.late", started_at=world.ports.clock.now())
+            world.store.hook = die
+            world.alert("0.late", started_at=world.now)
             with suppress(ProcessCrash):
                 world.deliver_newest()
-            world.ports.store.hook = no_hook
+            world.store.hook = no_hook
 
     world.alert()
     world.settle()
-    world.ports.store.hook = count
+    world.store.hook = count
     world.pass_time(8 * MINUTE)
-    world.ports.store.hook = no_hook
+    world.store.hook = no_hook
     return world, commits
 
 
@@ -337,7 +332,7 @@ def test_an_alert_that_is_kept_right_before_the_end_is_judged() -> None:
 
     for at in range(commits):
         world, _ = ended_beside(at)
-        late = world.ports.store.documents["alerts/0.late:open"]
+        late = world.documents["alerts/0.late:open"]
         assert late["absorbed_by"], at
 
 
@@ -360,24 +355,24 @@ def test_an_older_switch_never_lifts_a_newer_one() -> None:
     world.command(command="resume")
     late = world.waiting()[-1]
     world.ports.bus.messages.remove(late)
-    world.ports.clock.advance(MINUTE)
+    world.advance_clock(MINUTE)
     world.command(command="pause")
     world.settle()
 
-    world.deliver(late, published_at=world.ports.clock.now() - MINUTE)
+    world.deliver(late, published_at=world.now - MINUTE)
 
-    assert world.ports.store.documents["controls/global"]["pause"] is not None
+    assert world.documents["controls/global"]["pause"] is not None
 
 
 def test_an_order_from_another_hour_is_refused() -> None:
     """What a person wanted then is not done now."""
     world = World()
     world.deploy_bad()
-    world.command(command="rollback", system="bookshop")
+    world.send_command("rollback")
     late = world.waiting()[-1]
     world.ports.bus.messages.remove(late)
 
-    world.deliver(late, published_at=world.ports.clock.now() - 16 * MINUTE)
+    world.deliver(late, published_at=world.now - 16 * MINUTE)
 
     assert world.rollbacks() == []
 
@@ -385,11 +380,11 @@ def test_an_order_from_another_hour_is_refused() -> None:
 def test_a_late_redelivery_of_what_was_carried_out_is_no_late_order() -> None:
     """It was done in time: it comes again, and changes nothing."""
     world = World()
-    world.command(command="promote", system="bookshop", mode="ask", id="mine")
+    world.send_command("promote", mode="ask", id="mine")
     [published] = world.waiting()
     world.settle()
-    said_at = world.ports.clock.now()
-    world.ports.clock.advance(30 * MINUTE)
+    said_at = world.now
+    world.advance_clock(30 * MINUTE)
 
     assert world.deliver(published, published_at=said_at)
 
@@ -401,13 +396,13 @@ def test_an_order_waits_when_what_is_live_cannot_be_read() -> None:
     world = World()
     stable = world.live
     world.deploy_bad()
-    world.ports.world.hook = run_once("platform.inventory", "before", _unavailable)
+    world.platform.hook = run_once("platform.inventory", "before", _unavailable)
 
-    world.command(command="rollback", system="bookshop")
+    world.send_command("rollback")
     world.pass_time(60 * MINUTE)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
 
 
 def _unavailable() -> None:
@@ -417,12 +412,12 @@ def _unavailable() -> None:
 def test_an_order_for_what_was_deleted_since_is_asked_about() -> None:
     """What nobody can shift any more would be created again, if a person wants that."""
     world = World()
-    world.ports.world.delete_function("payOrder")
+    world.platform.delete_function("payOrder")
 
-    world.command(command="rollback", system="bookshop", functions=["payOrder"])
+    world.send_command("rollback", functions=["payOrder"])
     world.pass_time(2 * MINUTE)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.PARKED
     assert one.question is not None
     assert one.question.reason == "approval: payOrder: deleted since, and would be created again"
@@ -434,7 +429,7 @@ def test_answers_that_fail_now_and_then_fail_no_rollback() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(5 * MINUTE)
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.WATCHING
+    assert world.rollback.status is rollback.RollbackStatus.WATCHING
     asked: list[int] = []
 
     def every_other(verb: str, side: str) -> None:
@@ -443,12 +438,12 @@ def test_answers_that_fail_now_and_then_fail_no_rollback() -> None:
             if len(asked) % 2:
                 _unavailable()
 
-    world.ports.store.hook = every_other
+    world.store.hook = every_other
     for _ in range(60):
         world.publish(topics.CLOCK, b"{}")
         with suppress(AssertionError):  # so soon, its message waits for another answer
             world.settle(limit=20)
-    world.ports.store.hook = lambda verb, side: None
+    world.store.hook = lambda verb, side: None
     world.pass_time(30 * MINUTE)
 
     assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
@@ -467,7 +462,7 @@ def test_a_pause_longer_than_a_steps_time_fails_nothing() -> None:
     world.pass_time(60 * MINUTE)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_a_pause_that_is_never_lifted_ends_the_rollback_and_tells() -> None:
@@ -478,7 +473,7 @@ def test_a_pause_that_is_never_lifted_ends_the_rollback_and_tells() -> None:
     world.alert()
     world.pass_time(45 * MINUTE)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.FAILED
     assert "held for too long" in one.outcome
     assert told(world, "rollback.failed")
@@ -515,30 +510,30 @@ def build_world_after_media() -> World:
     world.pass_time(2 * MINUTE)
     world.ports.alerts.open["0.media"] = False
     world.pass_time(18 * MINUTE)
-    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
+    assert world.incident.status is incident.IncidentStatus.RESOLVED
     return world
 
 
 def test_trouble_elsewhere_soon_after_the_end_is_another_incident() -> None:
     """Payments fail five minutes after media was resolved: neither is dated by the other."""
     world = build_world_after_media()
-    [media] = world.incidents()
-    world.ports.world.deploy(["payOrder"], failure_rate=0.8)
+    media = world.incident
+    world.platform.deploy(["payOrder"], failure_rate=0.8)
     world.alert("0.pay", signal="payments_failing", resource=of_function(world, "payOrder"))
     world.pass_time(MINUTE)
 
     before, payments = world.incidents()
     assert (before, payments.signal) == (media, "payments_failing")
     assert media.ended_at is not None
-    assert world.ports.clock.now() - media.ended_at < world.policy.gates.join_window
+    assert world.now - media.ended_at < world.policy.gates.join_window
     assert payments.detected_at > (media.ended_at or payments.detected_at)
 
 
 def test_an_alert_without_a_function_soon_after_the_end_is_another_incident() -> None:
     """Payments fail after media was resolved, and the alert names no function."""
     world = build_world_after_media()
-    [media] = world.incidents()
-    world.ports.world.deploy(["payOrder"], failure_rate=0.8)
+    media = world.incident
+    world.platform.deploy(["payOrder"], failure_rate=0.8)
     world.alert("0.wide")
     world.pass_time(MINUTE)
 
@@ -557,8 +552,7 @@ def test_the_same_trouble_soon_after_the_end_reopens_the_incident() -> None:
     world.alert("0.again", signal="media_failing", resource=of_function(world, "searchBooks"))
     world.pass_time(MINUTE)
 
-    [trouble] = world.incidents()
-    assert trouble.rollbacks == 2
+    assert world.incident.rollbacks == 2
 
 
 def test_two_incidents_at_once_act_one_after_the_other() -> None:
@@ -567,24 +561,24 @@ def test_two_incidents_at_once_act_one_after_the_other() -> None:
     world.deploy_bad(["getBook"])
 
     def payments() -> None:
-        world.ports.clock.advance(timedelta(seconds=1))
-        world.ports.world.deploy(["payOrder"], failure_rate=0.8)  # a release of its own
-        began = world.ports.clock.now()
+        world.advance_clock(timedelta(seconds=1))
+        world.platform.deploy(["payOrder"], failure_rate=0.8)  # a release of its own
+        began = world.now
         resource = of_function(world, "payOrder")
         world.alert("0.pay", signal="payments_failing", resource=resource, started_at=began)
         world.deliver_newest()
 
-    world.ports.world.hook = run_once("platform.shift", "after", payments)
+    world.platform.hook = run_once("platform.shift", "after", payments)
     world.alert("0.media", signal="media_failing", resource=of_function(world, "getBook"))
     world.pass_time(MINUTE)
 
     media, pay = world.incidents()
-    system = world.ports.store.documents["systems/bookshop"]
+    system = world.documents["systems/bookshop"]
     assert (system["incident"], system["earlier_incidents"]) == (pay.id, [media.id])
     assert "decision.held" in world.events(world.rollbacks()[1])
     world.ports.alerts.open["0.media"] = False
     world.pass_time(20 * MINUTE)
-    world.ports.world.deploy(["payOrder"])
+    world.platform.deploy(["payOrder"])
     world.ports.alerts.open["0.pay"] = False
     world.alert("0.pay", "closed", signal="payments_failing", resource=of_function(world, "payOrder"))
 
@@ -599,7 +593,7 @@ def test_two_incidents_at_once_act_one_after_the_other() -> None:
         f"recovered after the rollback {first.id}",
     ]
     assert world.find_violated_invariants() == []
-    assert world.ports.store.documents["systems/bookshop"]["earlier_incidents"] == []
+    assert world.documents["systems/bookshop"]["earlier_incidents"] == []
 
 
 def test_the_end_of_an_incident_is_told_after_that_of_its_rollback() -> None:
@@ -620,19 +614,19 @@ def test_an_alert_that_comes_after_the_recovery_is_not_dated_before_it() -> None
     """It was delivered an hour late: since then it worked, and was observed to work."""
     world = World(policy=SHOP)
     world.deploy_bad(["getBook"])
-    began_at = world.ports.clock.now()
+    began_at = world.now
     media: dict[str, Any] = {"signal": "media_failing", "resource": of_function(world, "getBook")}
     world.alert("0.media", **media)
     world.pass_time(2 * MINUTE)
     world.ports.alerts.open["0.media"] = False
     world.pass_time(HOUR)
-    [first] = world.incidents()
+    first = world.incident
     assert first.status is incident.IncidentStatus.RESOLVED
 
     world.alert("0.late", started_at=began_at, **media)
     world.settle()
 
-    late = world.incidents()[-1]
+    late = world.newest_incident
     assert late.id != first.id
     assert late.onset_at == late.detected_at
 
@@ -643,11 +637,11 @@ def test_what_was_observed_to_work_is_not_forgotten_when_an_alert_names_another_
     world.deploy_bad(["getBook"])
     world.alert("0.media", signal="media_failing", resource=of_function(world, "getBook"))
     world.pass_time(3 * MINUTE)
-    assert "searchBooks" in world.incidents()[0].working
+    assert "searchBooks" in world.incident.working
 
     world.alert("0.more", signal="media_failing", resource=of_function(world, "listBooks"))
     world.settle()
 
-    [trouble] = world.incidents()
+    trouble = world.incident
     assert "searchBooks" in trouble.working
     assert "listBooks" not in trouble.working

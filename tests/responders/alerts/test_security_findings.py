@@ -23,7 +23,6 @@ from shared.domain.signals.security_finding import (
 from tests.support.decision.outages import notice_texts
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.bookshop_resources import SHOP, add_healthy_resources, deploy_bad_release
-from tests.support.rollbacks.complete_scenario import newest_rollback
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -214,9 +213,9 @@ def test_a_finding_asks_about_the_plan_of_everything() -> None:
     world = found_in()
 
     assert [one.signal for one in world.incidents()] == [BREACH_SIGNAL]
-    assert newest_rollback(world).status is RollbackStatus.PARKED
+    assert world.newest_rollback.status is RollbackStatus.PARKED
     assert "every session of before it begins ends with it" in notice_texts(world, "rollback.parked")[0]
-    alerts = [path for path in world.ports.store.documents if path.startswith("alerts/")]
+    alerts = [path for path in world.documents if path.startswith("alerts/")]
     assert len(alerts) == 1
     assert read_dead_letters(world) == []
     assert world.find_violated_invariants() == []
@@ -227,7 +226,7 @@ def test_a_finding_that_is_over_begins_nothing() -> None:
     world = found_in(state="INACTIVE")
 
     assert world.incidents() == []
-    assert [one for one in world.ports.store.documents if one.startswith("alerts/")]
+    assert [one for one in world.documents if one.startswith("alerts/")]
 
 
 def test_a_finding_that_is_no_breach_is_a_dead_letter() -> None:
@@ -243,7 +242,7 @@ def test_a_finding_without_its_time_set_asks_all_the_same(event_time: str) -> No
     """The zero time of Go and of Unix is no time: the finding counts from its notification."""
     world = found_in(eventTime=event_time)
 
-    [incident] = world.incidents()
+    incident = world.incident
     assert incident.onset_at == incident.detected_at
-    assert newest_rollback(world).status is RollbackStatus.PARKED
+    assert world.newest_rollback.status is RollbackStatus.PARKED
     assert world.find_violated_invariants() == []

@@ -57,7 +57,7 @@ def test_a_native_backup_becomes_a_database() -> None:
     """By its name, though nobody has tried it: that is said."""
     shop = build_shop_with_copies()
     shop.ports.databases.back_up(ORIGINAL, 30 * DAY)
-    shop.ports.clock.advance(10 * DAY)
+    shop.advance_clock(10 * DAY)
     request_copy(shop, shop.ports.databases.backups(ORIGINAL)[0].name)
     pass_time(shop, 15 * MINUTE)
 
@@ -75,7 +75,7 @@ def test_an_export_becomes_a_database() -> None:
     """Where only that is left: the original is gone from Google, and its documents are not."""
     shop = build_shop_with_copies()
     made_before = add_whole_export(shop)
-    shop.ports.clock.advance(10 * DAY)
+    shop.advance_clock(10 * DAY)
     request_copy(shop, made_before.id)
     pass_time(shop, 15 * MINUTE)
 
@@ -129,7 +129,7 @@ def test_no_more_than_two_are_made_at_once() -> None:
     shop = build_shop_with_copies()
     for _ in range(3):
         request_copy(shop)
-        shop.ports.clock.advance(timedelta(seconds=2))
+        shop.advance_clock(timedelta(seconds=2))
     assert len(all_copies(shop)) == copies.MAX_COPIES_PER_SYSTEM
     assert "are in progress" in refusal_reasons(shop)[0]
 
@@ -143,9 +143,8 @@ def test_one_command_asks_for_one_copy() -> None:
     """However often it is delivered."""
     shop = build_shop_with_copies()
     for _ in range(2):
-        shop.command(command="copy", system="bookshop", restore_point="1h", id="the-same")
-        shop.settle()
-        shop.ports.clock.advance(MINUTE)
+        shop.carry_out("copy", restore_point="1h", id="the-same")
+        shop.advance_clock(MINUTE)
 
     assert len(all_copies(shop)) == 1
 
@@ -155,16 +154,14 @@ def test_a_switch_holds_it_up(stop: str) -> None:
     """Nothing is begun; once it is lifted, the copy is made."""
     shop = build_shop_with_copies()
     request_copy(shop)
-    until = shop.ports.clock.now() + HOUR
+    until = shop.now + HOUR
     span = {"until": until.isoformat()} if stop == "freeze" else {}
-    shop.command(command=stop, system="bookshop", **span)
-    shop.settle()
+    shop.carry_out(stop, **span)
     pass_time(shop, 5 * MINUTE)
     assert shop.ports.filled.ever == []
     assert "pause or a freeze" in only_copy(shop).waiting
 
-    shop.command(command={"pause": "resume", "freeze": "unfreeze"}[stop], system="bookshop")
-    shop.settle()
+    shop.carry_out({"pause": "resume", "freeze": "unfreeze"}[stop])
     pass_time(shop, 15 * MINUTE)
 
     assert only_copy(shop).status is FillStatus.READY
@@ -180,7 +177,7 @@ def pausing(shop: World, place: str) -> Hook:
         if all(one.asked_at is None for one in all_copies(shop)):
             return
         said.append(verb)
-        shop.command(command="pause", system="bookshop")
+        shop.send_command("pause")
         shop.deliver_commands()
 
     return pause
@@ -201,15 +198,14 @@ def test_a_switch_that_is_set_after_the_intent(point: str, place: str, made: int
     shop.ports.databases.back_up(ORIGINAL, 30 * DAY)
     native = shop.ports.databases.backups(ORIGINAL)[0].name
     request_copy(shop, {"window": "1h", "native": native}.get(point) or add_whole_export(shop).id)
-    fake = shop.ports.store if place == "store.commit" else shop.ports.filled
+    fake = shop.store if place == "store.commit" else shop.ports.filled
     fake.hook = pausing(shop, place)
     pass_time(shop, 5 * MINUTE)
     assert len(shop.ports.filled.ever) == made
     assert only_copy(shop).waiting.startswith("nothing starts")
     assert only_copy(shop).operation == ""
 
-    shop.command(command="resume", system="bookshop")
-    shop.settle()
+    shop.carry_out("resume")
     pass_time(shop, 20 * MINUTE)
     assert only_copy(shop).status is FillStatus.READY
 
@@ -244,13 +240,13 @@ def test_a_copy_that_waits_has_nobody_read_the_ledger() -> None:
     request_copy(shop)
     pass_time(shop, 15 * MINUTE)
     assert only_copy(shop).status is FillStatus.READY
-    ask_store, asked = shop.ports.store.query, list[str]()
+    ask_store, asked = shop.store.query, list[str]()
 
     def counted(query: Query) -> list[Document]:
         asked.append(query.collection)
         return ask_store(query)
 
-    shop.ports.store.query = counted  # type: ignore[method-assign]  # it is counted, and done
+    shop.store.query = counted  # type: ignore[method-assign]  # it is counted, and done
     pass_time(shop, 5 * MINUTE)
 
     assert "copies" in asked
@@ -267,7 +263,7 @@ def test_whose_erasure_is_read_after_the_copy_was_gone_through() -> None:
     shop.start_instances()
     pass_time(shop, MINUTE)
     request_copy(shop)
-    now = shop.ports.clock.now()
+    now = shop.now
     shop.ports.kept.write(ORIGINAL, {"erased/1": {"who": "ada", "done": now}})
     shop.ports.beside.held[ORIGINAL, "erased/1"] = now
     pass_time(shop, 15 * MINUTE)
@@ -287,7 +283,7 @@ def test_what_is_not_valid_is_told() -> None:
     """A copy of a bad moment is one all the same: people see what they have."""
     shop = build_shop_with_copies()
     shop.ports.kept.write(ORIGINAL, {"customers/ada": {"email": 7}})
-    shop.ports.clock.advance(2 * HOUR)
+    shop.advance_clock(2 * HOUR)
     request_copy(shop)
     pass_time(shop, 15 * MINUTE)
 
@@ -300,14 +296,14 @@ def test_what_nobody_uses_is_deleted() -> None:
     shop = build_shop_with_copies()
     request_copy(shop)
     pass_time(shop, 15 * MINUTE)
-    shop.ports.clock.advance(2 * DAY)
+    shop.advance_clock(2 * DAY)
     pass_time(shop, 5 * MINUTE)
     assert len(notified_events(shop)) == 1
-    shop.ports.clock.advance(10 * HOUR)
+    shop.advance_clock(10 * HOUR)
     pass_time(shop, 5 * MINUTE)
     assert "is deleted at 2026-03-06" in notified_events(shop)[1]
     assert len(notified_events(shop)) == 2
-    shop.ports.clock.advance(14 * HOUR)
+    shop.advance_clock(14 * HOUR)
     pass_time(shop, 5 * MINUTE)
 
     made = only_copy(shop)
@@ -325,7 +321,7 @@ def test_what_somebody_uses_is_left() -> None:
     pass_time(shop, 15 * MINUTE)
     made = only_copy(shop)
     shop.ports.kept.write(made.id, {"orders/3": {"status": "open", "customer": "bob"}})
-    shop.ports.clock.advance(3 * DAY)
+    shop.advance_clock(3 * DAY)
     pass_time(shop, 5 * MINUTE)
 
     assert (only_copy(shop).status, only_copy(shop).is_over) == (FillStatus.LEFT, True)
@@ -340,10 +336,10 @@ def test_what_is_protected_is_left() -> None:
     pass_time(shop, 15 * MINUTE)
     made = only_copy(shop)
     shop.ports.filled.protected.add(made.id)
-    shop.ports.clock.advance(3 * DAY)
+    shop.advance_clock(3 * DAY)
     pass_time(shop, 5 * MINUTE)
     assert only_copy(shop).status is FillStatus.LETTING_GO
-    shop.ports.clock.advance(HOUR)
+    shop.advance_clock(HOUR)
     pass_time(shop, 2 * MINUTE)
 
     assert only_copy(shop).status is FillStatus.LEFT
@@ -357,7 +353,7 @@ def test_what_a_person_has_deleted_is_gone() -> None:
     request_copy(shop)
     pass_time(shop, 15 * MINUTE)
     shop.ports.filled.delete(only_copy(shop).id)
-    shop.ports.clock.advance(3 * DAY)
+    shop.advance_clock(3 * DAY)
     pass_time(shop, 3 * MINUTE)
 
     assert only_copy(shop).status is FillStatus.DELETED

@@ -44,7 +44,7 @@ def test_without_the_right_it_fails_at_once(verb: str) -> None:
     """Whoever waits for it reads which right is missing."""
     shop = build_shop_with_copies()
     point = add_whole_export(shop).id if verb == "restores.create" else "1h"
-    shop.ports.clock.advance(10 * DAY if verb == "restores.create" else MINUTE)
+    shop.advance_clock(10 * DAY if verb == "restores.create" else MINUTE)
 
     def refuse(said: str, side: str) -> None:
         if (said, side) == (verb, "before"):
@@ -62,7 +62,7 @@ def test_an_import_that_is_refused_is_given_up() -> None:
     """A new database may take minutes until it takes one, and not half an hour."""
     shop = build_shop_with_copies()
     point = add_whole_export(shop).id
-    shop.ports.clock.advance(10 * DAY)
+    shop.advance_clock(10 * DAY)
     shop.ports.filled.hook = raise_error("restores.fill", Rejected("NOT_FOUND: not yet"))
     request_copy(shop, point)
     pass_time(shop, 10 * MINUTE)
@@ -79,7 +79,7 @@ def test_a_name_that_somebody_has(point: str, *, is_late: bool) -> None:
     """Their database is neither filled nor deleted."""
     shop = build_shop_with_copies()
     said = add_whole_export(shop).id if point == "export" else point
-    shop.ports.clock.advance(6 * DAY + 22 * HOUR if point == "export" else MINUTE)
+    shop.advance_clock(6 * DAY + 22 * HOUR if point == "export" else MINUTE)
     request_copy(shop, said)
     made = only_copy(shop)
 
@@ -119,7 +119,7 @@ def test_a_lost_answer_makes_no_second_one(verb: str) -> None:
     point = "1h"
     if verb != "restores.clone":
         point = add_whole_export(shop).id
-        shop.ports.clock.advance(10 * DAY)
+        shop.advance_clock(10 * DAY)
     shop.ports.filled.hook = lose
     request_copy(shop, point)
     pass_time(shop, 20 * MINUTE)

@@ -35,7 +35,7 @@ FOLDER = "bookshop/default/20260302T1200Z"
 
 
 def notified(world: World) -> list[str]:
-    found = world.ports.store.query(Query("notices"))
+    found = world.store.query(Query("notices"))
     texts = [str(one.fields["text"]) for one in found if one.fields]
     return sorted({one for one in texts if "backup" in one})
 
@@ -200,10 +200,10 @@ def test_a_bucket_that_may_not_be_written_to() -> None:
 def test_a_service_without_an_answer_delays() -> None:
     """Nothing is given up before the next backup is due, and nothing is begun twice."""
     shop = build_system_with_exports()
-    until = shop.ports.clock.now() + HOUR
+    until = shop.now + HOUR
 
     def silent(verb: str, side: str) -> None:
-        if verb.startswith(("exports.", "mirrors.")) and shop.ports.clock.now() < until:
+        if verb.startswith(("exports.", "mirrors.")) and shop.now < until:
             raise Unavailable("no answer")
 
     shop.ports.databases.hook = shop.ports.mirrors.hook = silent
@@ -218,8 +218,8 @@ def test_an_upcoming_deployment_has_a_backup_of_its_own() -> None:
     """Once, of the minute in which it was told of, beside those of the slots."""
     shop = build_system_with_exports()
     pass_time(shop, 5 * MINUTE)
-    minute = shop.ports.clock.now().replace(second=0, microsecond=0)
-    known = len(shop.ports.store.query(Query("deployments")))
+    minute = shop.now.replace(second=0, microsecond=0)
+    known = len(shop.store.query(Query("deployments")))
     shop.announce("deploy_1", upcoming=True)
     shop.announce("deploy_1", upcoming=True)
     pass_time(shop, 5 * MINUTE)
@@ -228,7 +228,7 @@ def test_an_upcoming_deployment_has_a_backup_of_its_own() -> None:
     assert (before.status, before.snapshot_at) == (ExportStatus.KEPT, minute)
     assert before.places[0] == f"gs://{HERE}/bookshop/default/before-deploy_1"
     assert len(shop.ports.databases.begun) == 2
-    assert len(shop.ports.store.query(Query("deployments"))) == known
+    assert len(shop.store.query(Query("deployments"))) == known
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_an_export_is_not_asked_for_while_a_request_may_be_on_its_way(after: tim
 def test_what_is_live_lies_beside_each_export() -> None:
     """Alike on both continents, and not where an import looks."""
     shop = build_system_with_exports()
-    shop.ports.world.deploy()
+    shop.platform.deploy()
     shop.settle()
     pass_time(shop, 5 * MINUTE)
 
@@ -342,7 +342,7 @@ def test_an_export_without_what_is_live_is_one_all_the_same() -> None:
     """Where nobody has looked yet, or it may not be written; the backup says that none is there."""
     shop = build_system_with_exports()
     shop.ports.mirrors.hook = raise_error("mirrors.write", Rejected("403"))
-    shop.ports.world.deploy()
+    shop.platform.deploy()
     pass_time(shop, 5 * MINUTE)
 
     assert (only_backup(shop).status, only_backup(shop).configuration) == (ExportStatus.KEPT, "")

@@ -26,7 +26,7 @@ from tests.support.runtime.world import World
 def kept() -> World:
     """A bookshop with a whole export in both places."""
     shop = build_system_with_exports()
-    shop.ports.world.deploy()
+    shop.platform.deploy()
     pass_time(shop, 6 * MINUTE)
     return shop
 
@@ -122,11 +122,11 @@ def test_a_hold_that_never_lands_is_told() -> None:
     shop = kept()
     shop.ports.mirrors.hook = raise_error("mirrors.hold", Unavailable("no"))
     say(shop, "hold")
-    shop.ports.clock.advance(timedelta(hours=1))
+    shop.advance_clock(timedelta(hours=1))
     pass_time(shop, 2 * MINUTE)
 
     assert backup_event_names(shop)[-1] == "not-held"
-    texts = [one.notice["text"] for one in shop.ports.sender.sent]
+    texts = [one.notice["text"] for one in shop.sent_notices]
     assert any(f"0 of 10 files of {NAME} are held: no" in one for one in texts)
 
 

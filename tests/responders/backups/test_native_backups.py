@@ -103,7 +103,7 @@ def world() -> World:
 
 
 def texts(shop: World) -> list[str]:
-    found = shop.ports.store.query(Query("notices", order_by="created_at"))
+    found = shop.store.query(Query("notices", order_by="created_at"))
     told = [str(one.fields["text"]) for one in found if one.fields]
     return list(dict.fromkeys(one for one in told if "Google's own" in one))
 
@@ -114,16 +114,16 @@ def test_a_silent_schedule_is_told_once_and_again_when_it_speaks() -> None:
     tick_clock(shop)
     assert texts(shop) == []
 
-    shop.ports.clock.advance(3 * DAY)
+    shop.advance_clock(3 * DAY)
     for _ in range(3):
         tick_clock(shop)
         shop.start_instances()
-        shop.ports.clock.advance(HOUR)
+        shop.advance_clock(HOUR)
     silent = f"bookshop: Google's own backups are incomplete\n{SILENT.format('daily')}"
     assert texts(shop) == [silent]
 
     shop.ports.databases.back_up("(default)", DAILY.kept)
-    shop.ports.clock.advance(HOUR)
+    shop.advance_clock(HOUR)
     tick_clock(shop)
     assert texts(shop) == [silent, "bookshop: Google's own backups are complete again"]
 

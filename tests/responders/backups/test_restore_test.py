@@ -54,7 +54,7 @@ def test_each_day_has_one_proof() -> None:
     for _ in range(2):
         pass_time(shop, 30 * MINUTE)
         shop.start_instances()
-    shop.ports.clock.advance(23 * HOUR)
+    shop.advance_clock(23 * HOUR)
     pass_time(shop, 20 * MINUTE)
 
     first, second = read_proofs(shop)
@@ -67,7 +67,7 @@ def test_a_proof_that_lasts_into_the_next_day_is_not_disturbed() -> None:
     """The next one waits for its end, which takes every scratch database of the system away."""
     shop = build_system_with_restore_tests()
     pass_time(shop, 4 * MINUTE)  # there is a backup, and no proof yet
-    shop.ports.clock.advance(11 * HOUR + 50 * MINUTE)
+    shop.advance_clock(11 * HOUR + 50 * MINUTE)
     pass_time(shop, 40 * MINUTE)
 
     assert [one.id for one in read_proofs(shop)] == ["bookshop-20260302", "bookshop-20260303"]
@@ -216,7 +216,7 @@ def test_every_name_of_a_system_can_be_part_of_a_database_s(system: str) -> None
     """A system's takes what a database's does not: underscores, and more signs."""
     shop = build_system_with_restore_tests()
     pass_time(shop, 20 * MINUTE)
-    [kept] = StateReader(shop.ports.store).backups("bookshop")
+    [kept] = StateReader(shop.store).backups("bookshop")
     named = replace(shop.policy, system=system)
 
     intent = restore_test.choose_backup(named, [kept], [], kept.snapshot_at)
@@ -232,7 +232,7 @@ def test_googles_backup_is_restored_each_day_and_an_export_on_sundays(days: int,
     """The runbook: "Daily integrity checks with restoration testing"; an import is paid for."""
     shop = build_system_with_restore_tests()
     pass_time(shop, 20 * MINUTE)
-    [kept] = StateReader(shop.ports.store).backups("bookshop")
+    [kept] = StateReader(shop.store).backups("bookshop")
     monday, before = kept.snapshot_at, kept.snapshot_at - HOUR
     native = NativeBackup("projects/p/locations/nam5/backups/b", before, monday + 7 * DAY, is_ready=True)
 

@@ -132,7 +132,7 @@ def world(google: Google) -> World:
 
 def go_back(world: World) -> None:
     """To the moment at which the embedded cloud stands."""
-    world.ports.clock.jump(START - world.ports.clock.now())
+    world.ports.clock.jump(START - world.now)
 
 
 def say(world: World, content: Content, topic: str = topics.COMMANDS) -> None:
@@ -142,7 +142,7 @@ def say(world: World, content: Content, topic: str = topics.COMMANDS) -> None:
 
 def records(world: World) -> list[CommandRecord]:
     """What was carried out, but for the promotion that made the world."""
-    found = [decode(CommandRecord, one.fields) for one in world.ports.store.query(Query("commands"))]
+    found = [decode(CommandRecord, one.fields) for one in world.store.query(Query("commands"))]
     return [one for one in found if one.actor != "somebody"]
 
 
@@ -265,7 +265,7 @@ def test_a_claim_to_have_been_said_earlier_makes_no_sign_in_newer(world: World, 
     """Whoever took a token says it now, whatever attribute they send with it."""
     freeze = {"version": 1, "command": "pause", "system": "bookshop", "reason": "a test"}
     said = {**freeze, "token": google.person(ago=50 * MINUTE)}
-    earlier = (world.ports.clock.now() - 49 * MINUTE).isoformat()
+    earlier = (world.now - 49 * MINUTE).isoformat()
     data = json.dumps(said).encode()
     world.ports.bus.publish(topics.COMMANDS, data, {"first_published_at": earlier})
 
@@ -277,7 +277,7 @@ def test_a_claim_to_have_been_said_earlier_makes_no_sign_in_newer(world: World, 
 
 def audited_and_told(world: World, before: Content, reason: str) -> dict[str, str]:
     """The documents that a refusal has made, as texts: one event, its notices, and no other."""
-    after = world.ports.store.documents
+    after = world.documents
     new = {path: str(after[path]) for path in after.keys() - before.keys()}
     audited = [text for path, text in new.items() if path.startswith("systems/unclaimed/audit/")]
     told = [path for path in new if path.startswith("notices/")]
@@ -299,7 +299,7 @@ def test_a_wrong_token_is_refused_audited_told_and_nothing_is_done(
     """
     make, reason = WRONG[case]
     content = make(google)
-    before = dict(world.ports.store.documents)
+    before = dict(world.documents)
 
     say(world, content)
 
@@ -307,7 +307,7 @@ def test_a_wrong_token_is_refused_audited_told_and_nothing_is_done(
     [letter] = read_dead_letters(world)
     assert reason in letter["reason"]
     assert letter["source_topic"].endswith(topics.COMMANDS)
-    after = world.ports.store.documents
+    after = world.documents
     new = audited_and_told(world, before, reason)  # no command, no used token, no incident
     changed = [path for path in before if before[path] != after[path]]
     of_telling = ("channels/", "systems/unclaimed")
@@ -327,7 +327,7 @@ def test_a_person_with_a_good_token_is_named_in_the_trail(world: World, google: 
     assert read_dead_letters(world) == []
     [record] = records(world)
     assert (record.id, record.actor) == ("mine", ADA.email)
-    used = world.ports.store.get(credential.token_path(credential.hash_token(token)))
+    used = world.store.get(credential.token_path(credential.hash_token(token)))
     assert decode(UsedToken, used.fields).command == "mine"
 
 
@@ -346,7 +346,7 @@ def test_a_used_token_with_another_command(world: World, google: Google) -> None
     """A token authorises one command: the second one is refused, audited and told."""
     token = google.person()
     say(world, {**PAUSE, "id": "first", "token": token})
-    before = dict(world.ports.store.documents)
+    before = dict(world.documents)
 
     say(world, {**PAUSE, "id": "second", "token": token})
 
@@ -374,7 +374,7 @@ def test_a_redelivery_after_the_token_has_expired(world: World, google: Google) 
     """What was carried out is recognised first: nobody is asked, nothing is refused."""
     content = {**PAUSE, "id": "mine", "token": google.person()}
     say(world, content)
-    world.ports.clock.advance(120 * MINUTE)
+    world.advance_clock(120 * MINUTE)
     google.change(disabled=True)
 
     say(world, content)
@@ -393,7 +393,7 @@ def test_two_instances_carry_out_the_same_command_at_once(world: World, google: 
             doubled.append(True)
             say(world, content)
 
-    world.ports.store.hook = meanwhile
+    world.store.hook = meanwhile
     say(world, content)
 
     assert doubled == [True]
@@ -411,7 +411,7 @@ def test_two_commands_race_for_one_token(world: World, google: Google) -> None:
             raced.append(True)
             say(world, {**PAUSE, "id": "fast", "token": token})
 
-    world.ports.store.hook = meanwhile
+    world.store.hook = meanwhile
     say(world, {**PAUSE, "id": "slow", "token": token})
 
     assert [one.id for one in records(world)] == ["fast"]
@@ -445,7 +445,7 @@ def test_an_override_needs_no_token(world: World, token: str | None) -> None:
 
     assert read_dead_letters(world) == []
     assert identity.asked == 0
-    record = decode(CommandRecord, world.ports.store.get("commands/mine").fields)
+    record = decode(CommandRecord, world.store.get("commands/mine").fields)
     assert record.actor == "override: ada@example.com"
 
 

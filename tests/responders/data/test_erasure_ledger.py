@@ -59,23 +59,22 @@ def world(rules: ErasureRules = RULES) -> World:
     }
     made.ports.kept.write(ORIGINAL, documents)
     made.ports.databases.hold_documents(ORIGINAL, customers=2, orders=2)
-    made.ports.clock.advance(MINUTE)
+    made.advance_clock(MINUTE)
     return made
 
 
 def book(world: World) -> ErasureLedgerRecord:
-    return decode(ErasureLedgerRecord, world.ports.store.get(erasures.ledger_path("bookshop")).fields)
+    return decode(ErasureLedgerRecord, world.store.get(erasures.ledger_path("bookshop")).fields)
 
 
 def ledger(world: World) -> list[Erasure]:
-    return [decode(Erasure, one.fields) for one in world.ports.store.query(Query("erasures"))]
+    return [decode(Erasure, one.fields) for one in world.store.query(Query("erasures"))]
 
 
 def erase(world: World, person: str) -> None:
     """By command, as the prompt sends it."""
     hashed = erasures.hash_person(book(world).salt, person)
-    world.command(command="erase", system="bookshop", person=hashed)
-    world.settle()
+    world.carry_out("erase", person=hashed)
 
 
 def seen(shop: World) -> list[str]:
@@ -119,7 +118,7 @@ def test_the_ledger_names_nobody() -> None:
     [entry] = ledger(shop)
     assert entry.places == ("customers/{person}", "orders where customer is {person}")
     assert entry.hash == erasures.hash_person(book(shop).salt, "ada")
-    kept = str(shop.ports.store.documents)
+    kept = str(shop.documents)
     assert "'ada'" not in kept
     assert "/ada" not in kept
 
@@ -127,7 +126,7 @@ def test_the_ledger_names_nobody() -> None:
 def test_whom_the_application_has_erased_is_read_from_its_own_collection() -> None:
     """Once it says when; what is not done yet is read when it is."""
     shop = world()
-    shop.ports.kept.write(ORIGINAL, {"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
+    shop.ports.kept.write(ORIGINAL, {"erased/1": {"who": "ada", "done": shop.now}})
     shop.ports.kept.write(ORIGINAL, {"erased/2": {"who": "bob"}})
     held, clock = shop.ports.beside.held, shop.ports.clock
     held |= dict.fromkeys([(ORIGINAL, "erased/1"), (ORIGINAL, "erased/2")], clock.now())
@@ -148,7 +147,7 @@ def test_two_instances_that_read_at_once() -> None:
     """Whom the later one has read is in the ledger, though the other has written first."""
     shop = world()
     pass_time(shop, MINUTE)
-    store, now = shop.ports.store, shop.ports.clock.now()
+    store, now = shop.store, shop.now
     shop.ports.kept.write(ORIGINAL, {"erased/1": {"who": "ada", "done": now}})
     shop.ports.beside.held[ORIGINAL, "erased/1"] = now
 
@@ -168,16 +167,16 @@ def said_to_be_erased(shop: World, **told: tuple[str, datetime]) -> None:
     """By the application, now: each of these documents names a person and a moment."""
     for name, (who, done) in told.items():
         shop.ports.kept.write(ORIGINAL, {f"erased/{name}": {"who": who, "done": done}})
-        shop.ports.beside.held[ORIGINAL, f"erased/{name}"] = shop.ports.clock.now()
+        shop.ports.beside.held[ORIGINAL, f"erased/{name}"] = shop.now
 
 
 def test_an_older_erasure_that_is_read_later() -> None:
     """Whoever came back and was erased again stays erased, whatever is read of the first time."""
     shop = world()
     pass_time(shop, 2 * MINUTE)
-    first = shop.ports.clock.now()
+    first = shop.now
     said_to_be_erased(shop, a=("ada", first))
-    shop.ports.clock.advance(5 * MINUTE)
+    shop.advance_clock(5 * MINUTE)
     erase(shop, "ada")
     [by_command] = ledger(shop)
     pass_time(shop, HOUR + 2 * MINUTE)
@@ -189,7 +188,7 @@ def test_an_older_erasure_that_is_read_later() -> None:
 def test_several_erasures_of_a_person() -> None:
     """The last one counts, in whatever order their documents lie, and however often it is read."""
     shop = world()
-    now = shop.ports.clock.now()
+    now = shop.now
     said_to_be_erased(shop, a=("ada", now - 2 * HOUR), b=("ada", now - HOUR), c=("ada", now - 3 * HOUR))
     pass_time(shop, 2 * MINUTE)
     [entry] = ledger(shop)
@@ -205,13 +204,13 @@ def test_two_that_write_the_same_person_at_once() -> None:
     """The last erasure counts, whoever writes first."""
     shop = world()
     pass_time(shop, 2 * MINUTE)
-    now, store = shop.ports.clock.now(), shop.ports.store
+    now, store = shop.now, shop.store
     said_to_be_erased(shop, a=("ada", now))
 
     def other_writes_first(verb: str, side: str) -> None:
         if (verb, side) == ("store.commit", "before"):
             store.hook = no_hook
-            shop.ports.clock.advance(MINUTE)
+            shop.advance_clock(MINUTE)
             erase(shop, "ada")
 
     store.hook = other_writes_first
@@ -228,17 +227,17 @@ MANY = 2500
 
 def many_erased(shop: World) -> list[int]:
     """More than any one commit takes; how many writes each commit of the store has."""
-    now, sizes = shop.ports.clock.now(), list[int]()
+    now, sizes = shop.now, list[int]()
     shop.ports.kept.write(
         ORIGINAL, {f"erased/{n:05}": {"who": f"user-{n}", "done": now} for n in range(MANY)}
     )
-    commit = shop.ports.store.commit
+    commit = shop.store.commit
 
     def counted(writes: Sequence[Write]) -> datetime:
         sizes.append(len(writes))
         return commit(writes)
 
-    shop.ports.store.commit = counted  # type: ignore[method-assign]  # it is counted, and done
+    shop.store.commit = counted  # type: ignore[method-assign]  # it is counted, and done
     return sizes
 
 
@@ -280,14 +279,14 @@ def test_of_a_long_ledger_a_page_is_held_at_once(monkeypatch: pytest.MonkeyPatch
     names = [f"{n:064x}" for n in range(1000)]
     for name in names:
         entry = encode(Erasure("bookshop", name, START, ()))
-        shop.ports.store.commit([Put(erasures.erasure_path("bookshop", name), entry)])
-    ask, alive = shop.ports.store.query, list[int]()
+        shop.store.commit([Put(erasures.erasure_path("bookshop", name), entry)])
+    ask, alive = shop.store.query, list[int]()
 
     def counted(query: Query) -> list[Document]:
         alive.append(sum(isinstance(one, Document) for one in gc.get_objects()))
         return ask(query)
 
-    shop.ports.store.query = counted  # type: ignore[method-assign]  # it is counted, and done
+    shop.store.query = counted  # type: ignore[method-assign]  # it is counted, and done
     known = read_ledger(shop.ports, shop.policy)
 
     assert known is not None
@@ -306,7 +305,7 @@ def test_an_instance_that_dies_in_the_middle_of_reading() -> None:
             died.append(verb)
             raise KeyboardInterrupt
 
-    shop.ports.store.hook = dies
+    shop.store.hook = dies
     with pytest.raises(KeyboardInterrupt):
         update_due_ledgers(shop.ports, {"bookshop": shop.policy})
     update_due_ledgers(shop.ports, {"bookshop": shop.policy})
@@ -346,7 +345,7 @@ def opened(shop: World) -> DatabaseCopyEraser:
     """A copy of now, of a shop whose Ada and Cleo have been erased since."""
     shop.ports.kept.write(ORIGINAL, {path: {"n": 1} for path in (*BELOW_NOTHING, "prices/1")})
     shop.ports.kept.write("copy", shop_documents(shop))
-    at = shop.ports.clock.now()
+    at = shop.now
     pass_time(shop, 2 * MINUTE)
     erase(shop, "ada")
     erase(shop, "cleo")
@@ -415,8 +414,7 @@ def test_what_leads_to_all_below_it_is_taken_out_last(monkeypatch: pytest.Monkey
 def test_a_system_that_says_nothing_of_persons() -> None:
     """A command for it is refused with the reason."""
     shop = World(policy=replace(POLICY, erasure=None))
-    shop.command(command="erase", system="bookshop", person="0" * 64)
-    shop.settle()
+    shop.carry_out("erase", person="0" * 64)
 
     assert ledger(shop) == []
     assert ["no data of persons" in one for one in refusal_reasons(shop)] == [True]

@@ -29,7 +29,7 @@ def test_our_own_rollback_is_no_deployment(seen: bool, when: str) -> None:
     world.alert()
     world.pass_time(40 * MINUTE)
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert rollback.status == "SUCCEEDED"
     [one] = later_deployments(world)
     assert (one.status, one.reason) == (DeploymentStatus.BAD, f"taken back by {rollback.id}{when}")
@@ -46,7 +46,7 @@ def test_who_leads_requests_away_from_where_we_led_them_is_a_person() -> None:
     world.alert()
     world.pass_time(40 * MINUTE)
 
-    world.ports.world.change_by_hand("getBook", (TrafficTarget(LATEST_REVISION, 100),))
+    world.platform.change_by_hand("getBook", (TrafficTarget(LATEST_REVISION, 100),))
     world.pass_time(8 * MINUTE)  # until the next look, and quiet for long enough
 
     newest = later_deployments(world)[-1]
@@ -55,11 +55,11 @@ def test_who_leads_requests_away_from_where_we_led_them_is_a_person() -> None:
     assert set(read_system(world).suspended) == {"getBook"}
     assert newest.changed_at is not None  # when the look saw it, at whatever minute that was
     assert until == newest.changed_at + BOOKSHOP.deployments.human_first
-    said = [one.notice["text"] for one in world.ports.sender.sent if ":suspended" in one.key]
+    said = [one.notice["text"] for one in world.sent_notices if ":suspended" in one.key]
     assert len(said) == 1
     assert "changed manually: getBook" in said[0]
 
-    world.ports.world.change_by_hand("payOrder", (TrafficTarget(LATEST_REVISION, 100),))
+    world.platform.change_by_hand("payOrder", (TrafficTarget(LATEST_REVISION, 100),))
     world.pass_time(8 * MINUTE)
 
     assert set(read_system(world).suspended) == {"getBook", "payOrder"}
@@ -69,11 +69,9 @@ def test_who_leads_requests_away_from_where_we_led_them_is_a_person() -> None:
 def test_a_function_that_is_deployed_during_an_incident_is_left_to_people() -> None:
     """Whoever repairs it forward is not disturbed."""
     world = World()
-    world.command(command="promote", system="bookshop", mode="observe")
-    world.settle()
+    world.carry_out("promote", mode="observe")
     world.deploy_bad()
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     world.alert()
     world.settle()
     deploy_release(world, "payOrder")
@@ -90,8 +88,8 @@ def test_a_roll_out_that_goes_on_when_its_alert_comes(hinted: bool) -> None:
     stable = world.live
     world.pass_time(6 * MINUTE)
     for name in ("getBook", "listBooks"):
-        world.ports.world.deploy([name], failure_rate=0.8)
-        world.ports.clock.advance(MINUTE)
+        world.platform.deploy([name], failure_rate=0.8)
+        world.advance_clock(MINUTE)
         if hinted:
             publish_audit_hint(world)
             world.settle()
@@ -100,10 +98,10 @@ def test_a_roll_out_that_goes_on_when_its_alert_comes(hinted: bool) -> None:
     def goes_on(verb: str, side: str) -> None:
         name = next(acts, None) if (verb, side) == ("platform.shift", "after") else None
         if name:
-            world.ports.world.deploy([name], failure_rate=0.8)
+            world.platform.deploy([name], failure_rate=0.8)
             publish_audit_hint(world)
 
-    world.ports.world.hook = goes_on
+    world.platform.hook = goes_on
     world.alert()
     world.pass_time(40 * MINUTE)
 
@@ -111,9 +109,9 @@ def test_a_roll_out_that_goes_on_when_its_alert_comes(hinted: bool) -> None:
     [rolled_out] = later_deployments(world)  # as it was, led back or not
     for name in ("getBook", "listBooks", "renderShop", "payOrder"):
         assert rolled_out.functions[name].revisions == {f"{name.lower()}-00002": 100}
-    [one] = world.rollbacks()
-    assert one.status == "SUCCEEDED"
-    assert "plan.extended" in world.events(one)
+    rollback = world.rollback
+    assert rollback.status == "SUCCEEDED"
+    assert "plan.extended" in world.events(rollback)
     assert read_system(world).suspended == {}
     assert world.find_violated_invariants() == []
 
@@ -122,11 +120,11 @@ def test_what_a_person_leads_elsewhere_is_no_part_of_a_roll_out_that_goes_on() -
     """Nothing was deployed: whoever follows the roll-out leaves it, seen by a look or not."""
     world = World()
     canary = (TrafficTarget("payorder-00001", 100), TrafficTarget("payorder-00002", 0, "next"))
-    world.ports.world.change_by_hand("payOrder", canary)
-    world.ports.world.deploy(["payOrder"])
+    world.platform.change_by_hand("payOrder", canary)
+    world.platform.deploy(["payOrder"])
     world.pass_time(6 * MINUTE)
-    world.ports.world.deploy(["getBook"], failure_rate=0.8)
-    world.ports.clock.advance(2 * MINUTE)
+    world.platform.deploy(["getBook"], failure_rate=0.8)
+    world.advance_clock(2 * MINUTE)
     publish_audit_hint(world)
     world.settle()
     acts = iter(((TrafficTarget("payorder-00002", 100),),))
@@ -134,14 +132,13 @@ def test_what_a_person_leads_elsewhere_is_no_part_of_a_roll_out_that_goes_on() -
     def led(verb: str, side: str) -> None:
         traffic = next(acts, None) if (verb, side) == ("platform.shift", "after") else None
         if traffic is not None:
-            world.ports.world.change_by_hand("payOrder", traffic)
+            world.platform.change_by_hand("payOrder", traffic)
 
-    world.ports.world.hook = led
+    world.platform.hook = led
     world.alert()
     world.pass_time(40 * MINUTE)
 
-    [one] = world.rollbacks()
-    assert "shift getBook" in world.steps(one.id)
+    assert "shift getBook" in world.steps(world.rollback.id)
     assert world.live["payOrder"] == {"payorder-00002": 100}
 
 

@@ -53,19 +53,19 @@ def find_deployments(world: World, served: dict[str, dict[str, int]]) -> list[De
 def repair_bad_release(world: World) -> None:
     """What failed on r2 fails no more: it was no fault of the code."""
     for name in BOOKSHOP.functions:
-        world.ports.world.set_failure_rate(name, f"{name.lower()}-00002", 0.0)
+        world.platform.set_failure_rate(name, f"{name.lower()}-00002", 0.0)
 
 
 def look(world: World) -> None:
     """The audit log hints at a change, and what is live is read."""
-    world.ports.clock.advance(timedelta(seconds=5))
+    world.advance_clock(timedelta(seconds=5))
     publish_audit_hint(world)
     world.deliver_newest()
 
 
 def undo_newest(world: World) -> None:
     """Undo the newest incident, and accept what it has brought back."""
-    about = {"system": "bookshop", "incident": world.incidents()[-1].id}
+    about = {"system": "bookshop", "incident": world.newest_incident.id}
     world.command(command="undo", **about)
     world.pass_time(5 * MINUTE)
     world.command(command="accept", **about)
@@ -74,30 +74,30 @@ def undo_newest(world: World) -> None:
 
 def unpin(world: World, functions: Collection[str] = ()) -> None:
     """Deploy r3, which gets no request, and unpin these functions (none: all)."""
-    world.ports.world.deploy()
+    world.platform.deploy()
     world.pass_time(6 * MINUTE)
     some: dict[str, Any] = {"functions": [*functions]} if functions else {}
-    world.command(command="unpin", system="bookshop", **some)
+    world.send_command("unpin", **some)
     world.pass_time(12 * MINUTE)
-    assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
+    assert world.newest_rollback.status is RollbackStatus.SUCCEEDED
 
 
 def override(world: World) -> None:
     """An emergency order leads every function to the release that had failed, which is repaired."""
     [bad] = later_deployments(world)
     repair_bad_release(world)
-    about = {"incident": world.incidents()[-1].id, "target": bad.id}
-    world.command(command="rollback", system="bookshop", override=True, **about)
+    about = {"incident": world.newest_incident.id, "target": bad.id}
+    world.send_command("rollback", override=True, **about)
     world.pass_time(12 * MINUTE)
-    assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
+    assert world.newest_rollback.status is RollbackStatus.SUCCEEDED
 
 
 def move_by_hand(world: World) -> None:
     """Deploy r3, and lead every request there as `gcloud run services update-traffic` does."""
-    world.ports.world.deploy()
+    world.platform.deploy()
     world.pass_time(6 * MINUTE)
     for name in BOOKSHOP.functions:
-        world.ports.world.change_by_hand(name, FOLLOWING)
+        world.platform.change_by_hand(name, FOLLOWING)
     world.pass_time(12 * MINUTE)
 
 
@@ -162,8 +162,8 @@ def test_what_operators_let_serve_bakes_and_becomes_stable(
 
 def announce_unserved(world: World, name: str = "r3", functions: Collection[str] = ()) -> Deployment:
     """CI deploys these functions (none: all) behind the pins, and announces the release."""
-    world.ports.world.deploy(list(functions) or None)
-    world.ports.clock.advance(timedelta(seconds=5))
+    world.platform.deploy(list(functions) or None)
+    world.advance_clock(timedelta(seconds=5))
     world.announce(name, git_hash=f"hash-of-{name}")
     world.pass_time(6 * MINUTE)
     return read_deployments(world)[name]
@@ -172,9 +172,9 @@ def announce_unserved(world: World, name: str = "r3", functions: Collection[str]
 def let_through(world: World, functions: Collection[str] = ()) -> None:
     """Unpin these functions (none: all), and wait until the unpin has ended."""
     some: dict[str, Any] = {"functions": [*functions]} if functions else {}
-    world.command(command="unpin", system="bookshop", **some)
+    world.send_command("unpin", **some)
     world.pass_time(12 * MINUTE)
-    assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
+    assert world.newest_rollback.status is RollbackStatus.SUCCEEDED
 
 
 def test_an_announced_release_that_is_unpinned_later_is_one_deployment() -> None:
@@ -184,7 +184,7 @@ def test_an_announced_release_that_is_unpinned_later_is_one_deployment() -> None
     assert unserved.unserved == {name: f"{name.lower()}-00003" for name in BOOKSHOP.functions}
     world.pass_time(2 * HOUR)
     assert read_deployments(world)["r3"].status is DeploymentStatus.LIVE
-    unpinned_at = world.ports.clock.now()
+    unpinned_at = world.now
     let_through(world)
 
     [fix] = find_deployments(world, served_by("00003"))
@@ -194,7 +194,7 @@ def test_an_announced_release_that_is_unpinned_later_is_one_deployment() -> None
     world.pass_time(HOUR)
 
     assert read_deployments(world)["r3"].status is DeploymentStatus.STABLE
-    assert [one.id for one in StateReader(world.ports.store).deployments("bookshop")][:1] == ["r3"]
+    assert [one.id for one in StateReader(world.store).deployments("bookshop")][:1] == ["r3"]
     assert world.find_violated_invariants() == []
 
 
@@ -224,9 +224,9 @@ def test_a_look_in_the_middle_of_an_unpin_makes_no_second_deployment() -> None:
             if len(looked) == 4:
                 look(world)
 
-    world.ports.world.hook = look_once
+    world.platform.hook = look_once
     let_through(world)
-    world.ports.world.hook = no_hook
+    world.platform.hook = no_hook
 
     named = [one.named for one in read_deployments(world).values() if one.named]
     assert named == ["r3"]
@@ -272,7 +272,7 @@ def test_an_order_back_to_a_stable_deployment_is_no_deployment() -> None:
     world = World(policy=shorten_watch())
     world.deploy_bad()
 
-    world.command(command="rollback", system="bookshop")
+    world.send_command("rollback")
     world.pass_time(30 * MINUTE)
 
     assert world.live == served_by("00001")
@@ -288,7 +288,7 @@ def test_a_fix_that_has_not_baked_is_not_passed_over_without_approval() -> None:
     world.alert("0.r4")
     world.settle()
 
-    asked = world.rollbacks()[-1]
+    asked = world.newest_rollback
     assert (asked.status, world.live) == (RollbackStatus.PARKED, served_by("00004"))
     line = f"{fix.id}, live since 2026-03-02 12:28 UTC, is passed over: 15 of 30 minutes baked"
     assert asked.question is not None
@@ -297,9 +297,7 @@ def test_a_fix_that_has_not_baked_is_not_passed_over_without_approval() -> None:
     explained = newest_decision(world.trail(asked))
     assert explained is not None
     assert line in explained.reported
-    [text] = [
-        str(one.notice["text"]) for one in world.ports.sender.sent if ":rollback.parked:record" in one.key
-    ]
+    [text] = [str(one.notice["text"]) for one in world.sent_notices if ":rollback.parked:record" in one.key]
     assert line in text.split("\n")
 
     about = {"system": "bookshop", "incident": asked.incident, "plan": asked.question.plan.fingerprint}
@@ -320,7 +318,7 @@ def test_a_bad_release_soon_after_an_unpin_is_asked_about() -> None:
     world.alert("0.r4")
     world.settle()
 
-    asked = world.rollbacks()[-1]
+    asked = world.newest_rollback
     assert asked.question is not None
     assert [line for line in asked.question.plan.reported if line.startswith(f"{fix.id}, live since")]
 
@@ -329,14 +327,14 @@ def test_a_bad_choice_of_operators_is_asked_about_not_left_alone() -> None:
     """What an unpin let serve fails at once: nobody waits an hour for a question."""
     gates = replace(BOOKSHOP.gates, cool_down=timedelta(seconds=1))
     world = build_rolled_back_world(replace(BOOKSHOP, gates=gates))
-    world.ports.world.deploy(failure_rate=0.8)
+    world.platform.deploy(failure_rate=0.8)
     world.pass_time(6 * MINUTE)
-    world.command(command="unpin", system="bookshop")
+    world.send_command("unpin")
     world.pass_time(20 * MINUTE)
     world.alert("0.r3")
     world.pass_time(2 * MINUTE)
 
-    asked = world.rollbacks()[-1]
+    asked = world.newest_rollback
     assert asked.question is not None, asked.outcome
     assert world.live == served_by("00003")
 
@@ -347,10 +345,10 @@ def test_a_plan_of_an_order_names_what_it_passes_over() -> None:
     [fix] = find_deployments(world, served_by("00003"))
     world.deploy_bad()
 
-    world.command(command="rollback", system="bookshop")
+    world.send_command("rollback")
     world.pass_time(MINUTE)
 
-    ordered = world.rollbacks()[-1]
+    ordered = world.newest_rollback
     assert ordered.plan is not None
     assert [line for line in ordered.plan.reported if line.startswith(f"{fix.id}, live since")]
     assert world.live == served_by("00001")
@@ -368,14 +366,14 @@ def test_a_fix_is_not_bad_because_an_earlier_rollback_ends(seen_for: timedelta) 
     def deploy_fix(verb: str, side: str) -> None:
         done.append(verb)
         if (verb, side) == ("metrics.requests", "before") and "platform.shift" in done:
-            world.ports.world.hook = no_hook
+            world.platform.hook = no_hook
             world.ports.counts.hook = no_hook
             look(world)
-            world.ports.world.deploy(["getBook"])
-            world.ports.world.change_by_hand("getBook", (TrafficTarget("getbook-00003", 100),))
+            world.platform.deploy(["getBook"])
+            world.platform.change_by_hand("getBook", (TrafficTarget("getbook-00003", 100),))
             look(world)
 
-    world.ports.world.hook = world.ports.counts.hook = deploy_fix
+    world.platform.hook = world.ports.counts.hook = deploy_fix
     world.alert()
     world.pass_time(20 * MINUTE)
 
@@ -388,10 +386,10 @@ def test_a_fix_is_not_bad_because_an_earlier_rollback_ends(seen_for: timedelta) 
 def test_a_release_that_is_observed_half_way_is_one_deployment_and_nobodys_change_by_hand() -> None:
     """CI deploys while traffic is held, moves it and announces: looks between change nothing."""
     world = build_rolled_back_world(PROMPT)
-    world.ports.world.deploy(failure_rate=0.8)
+    world.platform.deploy(failure_rate=0.8)
     look(world)
     for name in BOOKSHOP.functions:
-        world.ports.world.change_by_hand(name, FOLLOWING)
+        world.platform.change_by_hand(name, FOLLOWING)
         look(world)
     world.announce("r3")
     world.pass_time(10 * MINUTE)

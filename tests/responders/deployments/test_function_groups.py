@@ -37,16 +37,16 @@ def world_of(policy: Policy, *, promoted: bool = True) -> World:
 def release(world: World, function: str, *, failure_rate: float = 0.0) -> None:
     """Deploy a function, new or not, and let the deployment settle."""
     if function not in world.live:
-        world.ports.world.create_function(function)
-    world.ports.world.deploy([function], failure_rate=failure_rate)
+        world.platform.create_function(function)
+    world.platform.deploy([function], failure_rate=failure_rate)
 
 
 def notice_texts(world: World) -> list[str]:
-    return [sent.notice["text"] for sent in world.ports.sender.sent]
+    return [sent.notice["text"] for sent in world.sent_notices]
 
 
 def stored(world: World, field: str) -> Any:
-    return world.ports.store.documents[inventory_path("bookshop")][field]
+    return world.documents[inventory_path("bookshop")][field]
 
 
 def test_a_new_function_is_rolled_back_without_a_change_of_the_policy() -> None:
@@ -63,7 +63,7 @@ def test_a_new_function_is_rolled_back_without_a_change_of_the_policy() -> None:
     world.alert(resource={"type": "cloud_run_revision", "labels": {"service_name": "sendreceipt"}})
     world.pass_time(FIVE_MINUTES)
 
-    [incident] = world.incidents()
+    incident = world.incident
     assert [one.function for one in incident.scopes] == ["sendReceipt"]
     assert world.live == stable
     assert world.find_violated_invariants() == []
@@ -89,7 +89,7 @@ def test_every_function_fails_under_patterns() -> None:
 def test_a_function_that_is_replaced_under_another_name() -> None:
     """The pattern has the new name; it has the old one until the deletion is stable."""
     world = world_of(CATCH_ALL)
-    world.ports.world.delete_function("payOrder")
+    world.platform.delete_function("payOrder")
     release(world, "payOrders")
     world.pass_time(2 * FIVE_MINUTES)
 
@@ -148,18 +148,16 @@ def test_a_promotion_while_functions_are_in_no_group(mode: str) -> None:
         release(world, f"extra{number}")
     world.pass_time(FIVE_MINUTES)
 
-    world.command(command="promote", system="bookshop", mode=mode)
-    world.settle()
+    world.carry_out("promote", mode=mode)
 
     [refusal] = read_dead_letters(world)
     assert f"mode {mode} is refused: 7 functions are in no group" in json.dumps(refusal)
     assert "extra0, extra1, extra2, extra3, extra4 and 2 more" in json.dumps(refusal)
-    assert system_path("bookshop") not in world.ports.store.documents
+    assert system_path("bookshop") not in world.documents
 
     world.policy = CATCH_ALL
     world.start_instances()
-    world.command(command="promote", system="bookshop", mode=mode)
-    world.settle()
+    world.carry_out("promote", mode=mode)
 
     assert len(read_dead_letters(world)) == 1
     assert notice_texts(world)[-1].startswith(f"bookshop: automation mode {mode}")
@@ -171,8 +169,7 @@ def test_observing_is_possible_while_functions_are_in_no_group() -> None:
     release(world, "sendReceipt")
     world.pass_time(FIVE_MINUTES)
 
-    world.command(command="promote", system="bookshop", mode="observe")
-    world.settle()
+    world.carry_out("promote", mode="observe")
 
     assert read_dead_letters(world) == []
 
@@ -187,10 +184,10 @@ def test_an_alert_about_a_function_in_no_group() -> None:
     labels = {"project_id": "bookshop-prod", "service_name": "sendreceipt"}
     world.alert(resource={"type": "cloud_run_revision", "labels": labels})
     world.pass_time(FIVE_MINUTES)
-    assert world.rollbacks()[0].status is RollbackStatus.DECIDING  # no second source sees it
+    assert world.rollback.status is RollbackStatus.DECIDING  # no second source sees it
     world.pass_time(world.policy.gates.decide_within[Severity.LOW])
 
-    [incident] = world.incidents()
+    incident = world.incident
     assert incident.severity is Severity.LOW
     assert [one.function for one in incident.scopes] == ["sendreceipt"]
     assert incident.status is IncidentStatus.ESCALATED
@@ -202,13 +199,13 @@ def test_an_alert_about_a_function_in_no_group() -> None:
     assert not any("8 of 8" in one for one in notice_texts(world))
     assert world.live == live
 
-    world.ports.world.deploy(["sendReceipt"])
+    world.platform.deploy(["sendReceipt"])
     world.pass_time(FIVE_MINUTES)
     world.ports.alerts.open["0.abc"] = False
     world.alert(state="closed", resource={"type": "cloud_run_revision", "labels": labels})
     world.pass_time(timedelta(hours=1))
 
-    [incident] = world.incidents()
+    incident = world.incident
     assert incident.status is IncidentStatus.RESOLVED
     assert world.live["sendReceipt"] != live["sendReceipt"]
 
@@ -221,7 +218,7 @@ def test_instances_follow_the_functions_that_are_live() -> None:
     policies = published.current()
 
     assert policies.policies["bookshop"].functions["payOrder"] == "checkout"
-    world.ports.clock.advance(timedelta(minutes=1))
+    world.advance_clock(timedelta(minutes=1))
     assert published.current() is policies
     release(world, "sendReceipt")
     world.pass_time(FIVE_MINUTES)

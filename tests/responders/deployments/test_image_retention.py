@@ -32,7 +32,7 @@ def read_warnings(world: World) -> list[tuple[Severity, str, tuple[str, ...]]]:
     """Each warning about images, with its severity and the commands to paste."""
     return [
         (one.notice["severity"], one.notice["text"], tuple(one.notice["commands"]))
-        for one in world.ports.sender.sent
+        for one in world.sent_notices
         if ":images-" in one.key
     ]
 
@@ -44,15 +44,15 @@ def test_people_are_notified_before_images_are_deleted() -> None:
     """Once, seven days before, with the command that keeps them; the proof says until when."""
     world = build_shop_with_source_copies()
     one = record_with_image(world, days=60)
-    until = world.ports.clock.now() + 60 * DAY
+    until = world.now + 60 * DAY
     assert one.restorable is not None
     assert one.restorable.images_until is not None
     assert abs(one.restorable.images_until - until) < MINUTE
     assert read_warnings(world) == []
 
-    world.ports.clock.advance(53 * DAY)
+    world.advance_clock(53 * DAY)
     world.pass_time(2 * MINUTE)
-    world.ports.clock.advance(DAY)
+    world.advance_clock(DAY)
     world.pass_time(2 * MINUTE)
 
     said = f"images stored until {until:%Y-%m-%d %H:%M} UTC, then functions are rebuilt, about 90 s each"
@@ -70,10 +70,10 @@ def test_the_end_of_what_cannot_be_built_again_is_urgent() -> None:
 
     world.ports.values.hook = keep_no_values
     configured = build_configuration({"MODE": "fast"}, iter(()))
-    world.ports.world.plain[configured.variables_hash] = {"MODE": "fast"}
-    world.ports.clock.advance(MINUTE)
-    world.ports.world.deploy([ORDER], configuration=configured)
-    world.ports.clock.advance(MINUTE)
+    world.platform.plain[configured.variables_hash] = {"MODE": "fast"}
+    world.advance_clock(MINUTE)
+    world.platform.deploy([ORDER], configuration=configured)
+    world.advance_clock(MINUTE)
     record_with_image(world, days=1, newest=True)
 
     [(severity, text, commands)] = read_warnings(world)
@@ -86,9 +86,9 @@ def test_a_target_without_images_is_planned_as_a_build_with_its_time(
 ) -> None:
     """Its image is looked for where it lay, though nothing live is there; no shift is tried."""
     shop = build_shop_with_source_copies()
-    shop.ports.world.move_image(ORDER, IMAGE)
-    shop.ports.world.deploy(failure_rate=0.8)
-    shop.ports.clock.advance(10 * MINUTE)
+    shop.platform.move_image(ORDER, IMAGE)
+    shop.platform.deploy(failure_rate=0.8)
+    shop.advance_clock(10 * MINUTE)
     shop.announce("bad")
     shop.settle()
 
@@ -108,11 +108,11 @@ def test_a_revision_that_serves_needs_no_image() -> None:
     """Cloud Run has a copy of its own: it is shifted to, not built again."""
     shop = build_shop_with_source_copies()
     first = shop.live[ORDER]
-    shop.ports.world.move_image(ORDER, IMAGE)
-    shop.ports.world.deploy(failure_rate=0.8)
+    shop.platform.move_image(ORDER, IMAGE)
+    shop.platform.deploy(failure_rate=0.8)
     shares = (TrafficTarget(next(iter(first)), 10), TrafficTarget(LATEST_REVISION, 90))
-    shop.ports.world.change_by_hand(ORDER, shares)
-    shop.ports.clock.advance(10 * MINUTE)
+    shop.platform.change_by_hand(ORDER, shares)
+    shop.advance_clock(10 * MINUTE)
     shop.announce("bad")
     shop.settle()
 
@@ -128,13 +128,13 @@ def test_a_secret_that_is_disabled_is_notified_before_it_is_needed(
 ) -> None:
     """Each deployment that used the version cannot be restored, the older ones too."""
     world = World(policy=SHOP)
-    now = world.ports.clock.now()
+    now = world.now
     world.ports.beside.kept = {"PAY": {one: SecretVersion("ENABLED", now) for one in ("3", "4")}}
     uses = (SecretUse("KEY", "PAY", "3"), SecretUse("LOGIN", "PAY", "latest"))
     for name, used in (("v2", uses), ("v3", uses[1:])):
-        world.ports.clock.advance(MINUTE)
-        world.ports.world.deploy(["getBook"], configuration=build_configuration({}, iter(used)))
-        world.ports.clock.advance(MINUTE)
+        world.advance_clock(MINUTE)
+        world.platform.deploy(["getBook"], configuration=build_configuration({}, iter(used)))
+        world.advance_clock(MINUTE)
         world.announce(name, stable=True)
         world.settle()
     prompt = WorldPrompt(monkeypatch, tmp_path, world)
@@ -147,7 +147,7 @@ def test_a_secret_that_is_disabled_is_notified_before_it_is_needed(
     world.ports.beside.kept["PAY"]["3"] = SecretVersion("DISABLED", now)
     world.pass_time(7 * MINUTE)
 
-    told = [str(one.notice["text"]) for one in world.ports.sender.sent if ":restorable-" in one.key]
+    told = [str(one.notice["text"]) for one in world.sent_notices if ":restorable-" in one.key]
     assert told == ["bookshop: v2 cannot be restored\ngetBook: secret PAY/3 is DISABLED"]
     shown = prompt.say("deployments", "show", "v2").stdout
     assert "restorable   no: 1 fault\n" in shown

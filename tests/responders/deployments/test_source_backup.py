@@ -53,13 +53,13 @@ def rebuild(deployment: Deployment) -> tuple[str, ...]:
 
 def live(world: World) -> dict[str, FunctionState]:
     """The functions of the stock."""
-    fields = world.ports.store.get(stocks.inventory_path("bookshop")).fields
+    fields = world.store.get(stocks.inventory_path("bookshop")).fields
     return stocks.decode(fields or {}).live.functions or {}
 
 
 def recorded(world: World, deployment: Deployment) -> dict[str, FunctionState]:
     """The functions of a deployment's record."""
-    fields = world.ports.store.get(deployments.record_path("bookshop", deployment.id)).fields
+    fields = world.store.get(deployments.record_path("bookshop", deployment.id)).fields
     assert fields is not None
     return stocks.unpack_inventory(fields["live"]).functions or {}
 
@@ -71,12 +71,12 @@ def failing(world: World, verb: str, error: Exception) -> None:
         if (asked, side) == (verb, "before"):
             raise error
 
-    for port in (world.ports.sources, world.ports.values, world.ports.world):
+    for port in (world.ports.sources, world.ports.values, world.platform):
         port.hook = hook
 
 
 def well(world: World) -> None:
-    for port in (world.ports.sources, world.ports.values, world.ports.world):
+    for port in (world.ports.sources, world.ports.values, world.platform):
         port.hook = no_hook
 
 
@@ -84,7 +84,7 @@ def forget_copies(world: World) -> None:
     """The copies are there, and the stock does not say so."""
     bare = {name: msgspec.structs.replace(one, copy=None) for name, one in live(world).items()}
     forgotten = {"live": stocks.pack_inventory(WholeInventory(functions=bare))}
-    world.ports.store.commit([Update(stocks.inventory_path("bookshop"), forgotten)])
+    world.store.commit([Update(stocks.inventory_path("bookshop"), forgotten)])
 
 
 def test_the_first_look_keeps_all() -> None:
@@ -125,9 +125,9 @@ def test_what_cannot_be_kept(verb: str, error: Exception) -> None:
     world = ready()
     failing(world, verb, error)
     changed = build_configuration({"MODE": SECRET}, iter(()))
-    world.ports.world.plain[changed.variables_hash] = {"MODE": SECRET}
+    world.platform.plain[changed.variables_hash] = {"MODE": SECRET}
     world.ports.clock.sleep(60)
-    world.ports.world.deploy(["getBook"], configuration=changed)
+    world.platform.deploy(["getBook"], configuration=changed)
     publish_audit_hint(world)
     world.settle()
     world.pass_time(12 * MINUTE)
@@ -151,9 +151,9 @@ def test_a_function_that_is_deployed_again_while_its_values_are_read() -> None:
     """Values of another deployment are never kept under its name."""
     world = ready()
     changed = build_configuration({"MODE": "1"}, iter(()))
-    world.ports.world.plain[changed.variables_hash] = {"MODE": "2"}  # what is read meanwhile
+    world.platform.plain[changed.variables_hash] = {"MODE": "2"}  # what is read meanwhile
     world.ports.clock.sleep(60)
-    world.ports.world.deploy(["getBook"], configuration=changed)
+    world.platform.deploy(["getBook"], configuration=changed)
     before = set(world.ports.values.objects)
 
     publish_audit_hint(world)
@@ -167,16 +167,16 @@ def test_values_are_nowhere_but_in_their_object() -> None:
     """Neither in the state, nor in what is said, nor in any other bucket."""
     world = ready()
     changed = build_configuration({"MODE": SECRET}, iter(()))
-    world.ports.world.plain[changed.variables_hash] = {"MODE": SECRET}
+    world.platform.plain[changed.variables_hash] = {"MODE": SECRET}
     world.ports.clock.sleep(60)
-    world.ports.world.deploy(configuration=changed)
+    world.platform.deploy(configuration=changed)
     publish_audit_hint(world)
     world.settle()
     world.pass_time(12 * MINUTE)
 
     assert any(SECRET.encode() in one.content for one in world.ports.values.objects.values())
     elsewhere: list[Any] = [
-        world.ports.store.documents,
+        world.documents,
         world.ports.bus.messages,
         [one.content for one in world.ports.sources.objects.values()],
         [*world.ports.sources.objects, *world.ports.values.objects],
@@ -239,7 +239,7 @@ def test_nothing_is_let_go_when_records_cannot_be_read() -> None:
         if asked == "store.query":
             raise Unavailable("no answer")
 
-    world.ports.store.hook = hook
+    world.store.hook = hook
     with pytest.raises(Unavailable):
         remove_unreferenced_sources(world.ports, world.policy)
 
@@ -279,6 +279,6 @@ def test_a_stock_that_others_keep_writing() -> None:
         if (asked, side) == ("store.commit", "before"):
             raise Moved("somebody wrote first")
 
-    world.ports.store.hook = hook
+    world.store.hook = hook
     with pytest.raises(Unavailable):
         back_up_live_sources(world.ports, world.policy)

@@ -112,7 +112,7 @@ def world() -> World:
 
 def told(shop: World) -> list[str]:
     """What people were told of assets, once each, oldest first."""
-    found = shop.ports.store.query(Query("notices", order_by="created_at"))
+    found = shop.store.query(Query("notices", order_by="created_at"))
     texts = [str(one.fields["text"]) for one in found if one.fields]
     return list(dict.fromkeys(one for one in texts if ": assets " in one))
 
@@ -121,7 +121,7 @@ def pass_hours(shop: World, hours: int) -> None:
     for _ in range(hours):
         tick_clock(shop)
         shop.start_instances()
-        shop.ports.clock.advance(HOUR)
+        shop.advance_clock(HOUR)
 
 
 def test_a_fallback_that_is_gone_is_told_once_and_again_when_it_is_back() -> None:
@@ -172,4 +172,4 @@ def test_a_policy_without_assets_asks_nothing() -> None:
     tick_clock(shop)
 
     assert asked == []
-    assert shop.ports.store.get(asset_protection.assets_path("bookshop")).fields is None
+    assert shop.store.get(asset_protection.assets_path("bookshop")).fields is None

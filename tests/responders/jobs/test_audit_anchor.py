@@ -18,7 +18,7 @@ from tests.support.runtime.world import World
 
 def waiting(world: World) -> list[str]:
     query = Query(anchor.PENDING_ANCHORS, (("waiting", "==", True),))
-    return [one.path for one in world.ports.store.query(query)]
+    return [one.path for one in world.store.query(query)]
 
 
 def anchored(world: World, chain: str) -> list[tuple[int, str]]:
@@ -31,7 +31,7 @@ def rolled_back(world: World) -> str:
     world.deploy_bad()
     world.alert()
     world.pass_time(timedelta(minutes=45))
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert rollback.status is RollbackStatus.SUCCEEDED
     return f"rollbacks/{rollback.id}"
 
@@ -41,7 +41,7 @@ def test_every_claim_phase_and_end_is_anchored() -> None:
     world = World()
     chain = rolled_back(world)
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     turning = {
         (entry.sequence, entry.hash)
         for entry in world.trail(rollback)
@@ -58,7 +58,7 @@ def test_the_trail_tells_each_phase_with_the_one_before() -> None:
     world = World()
     rolled_back(world)
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     changes = [
         event.facts["changes"]["status"]
         for entry in world.trail(rollback)
@@ -77,7 +77,7 @@ def test_every_seal_is_anchored() -> None:
 
     world.pass_time(timedelta(minutes=16))
 
-    [seal] = world.ports.store.query(Query("systems/unclaimed/seals"))
+    [seal] = world.store.query(Query("systems/unclaimed/seals"))
     assert seal.fields is not None
     assert anchored(world, "systems/unclaimed") == [(1, seal.fields["hash"])]
 
@@ -129,10 +129,10 @@ def test_a_sweep_that_dies_at_any_point(side: str) -> None:
             if (verb, at) == (point, side):
                 raise Died
 
-        world.ports.anchors.hook = world.ports.store.hook = die
+        world.ports.anchors.hook = world.store.hook = die
         with pytest.raises(Died):
             write_anchors(world.ports)
-        world.ports.anchors.hook = world.ports.store.hook = no_hook
+        world.ports.anchors.hook = world.store.hook = no_hook
         write_anchors(world.ports)
 
         assert waiting(world) == []
@@ -144,7 +144,7 @@ def opened(world: World) -> str:
     world.deploy_bad()
     world.alert()
     world.settle()
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     return rollback.id
 
 
@@ -153,7 +153,7 @@ def test_more_than_one_sweep_can_take() -> None:
     world = World()
     for number in range(MAX_PARALLEL_WRITES + 5):
         asked = anchor.Anchor("systems/x", number, f"{number:064x}")
-        world.ports.store.commit([_asked(asked)])
+        world.store.commit([_asked(asked)])
 
     write_anchors(world.ports)
     assert len(waiting(world)) == 5
@@ -169,7 +169,7 @@ def test_a_slow_bucket_does_not_hold_up_the_next_sweep() -> None:
     """After ten seconds no further one is begun."""
     world = World()
     for number in range(20):
-        world.ports.store.commit([_asked(anchor.Anchor("systems/x", number, f"{number:064x}"))])
+        world.store.commit([_asked(anchor.Anchor("systems/x", number, f"{number:064x}"))])
     clock = world.ports.clock
     world.ports.anchors.hook = lambda *_: clock.sleep(1.5)
     started = clock.monotonic()

@@ -70,7 +70,7 @@ def test_whoever_is_told_of_damage_is_told_the_way_back() -> None:
     shop = CheckedShop()
     shop.write({"customers/eve": {"name": "Eve"}})
     shop.look()
-    told = [decode(Notice, one.fields) for one in shop.ports.store.query(Query("notices"))]
+    told = [decode(Notice, one.fields) for one in shop.store.query(Query("notices"))]
     lines = [line for one in told for line in one.text.split("\n") if RESTORE_HINT in line]
     words = shlex.split(lines[0].partition(f"{RESTORE_HINT}: ")[2])
     assert words[:2] == ["rollback", "run"]
@@ -109,8 +109,8 @@ def test_documents_that_are_gone() -> None:
     shop.look()
     shop.write({f"covers/{number}": None for number in range(2, 22)})
     assert shop.look().findings == ()
-    shop.ports.clock.advance(timedelta(minutes=17, seconds=20))
-    gone_at = shop.ports.clock.now()
+    shop.advance_clock(timedelta(minutes=17, seconds=20))
+    gone_at = shop.now
     shop.write({f"covers/{number}": None for number in range(22, 32)})
 
     [found] = shop.look().findings
@@ -122,10 +122,10 @@ def test_documents_that_are_gone() -> None:
 def test_the_first_moment_of_damage(late: timedelta) -> None:
     """To the second where the first damaged document still tells, whatever was damaged since."""
     shop = CheckedShop()
-    shop.ports.clock.advance(20 * MINUTE + late)
-    first = shop.ports.clock.now()
+    shop.advance_clock(20 * MINUTE + late)
+    first = shop.now
     shop.write({"orders/1": {"customer": "ada", "status": "paid"}, "orders/9": {"customer": "ada"}})
-    shop.ports.clock.advance(7 * MINUTE)
+    shop.advance_clock(7 * MINUTE)
     shop.write({"customers/ada": {}, "orders/7": {"customer": "nobody"}})
 
     [found] = shop.look().findings
@@ -136,11 +136,11 @@ def test_the_first_moment_of_damage(late: timedelta) -> None:
 def test_damage_that_was_written_over() -> None:
     """A damaged document that was written again tells the minute by its older versions."""
     shop = CheckedShop()
-    shop.ports.clock.advance(20 * MINUTE + timedelta(seconds=10))
-    first = shop.ports.clock.now()
+    shop.advance_clock(20 * MINUTE + timedelta(seconds=10))
+    first = shop.now
     for number in range(9):
         shop.write({"customers/ada": {"n": number}})
-        shop.ports.clock.advance(2 * MINUTE)
+        shop.advance_clock(2 * MINUTE)
 
     [found] = shop.look().findings
     assert found.onset_at == first
@@ -149,8 +149,8 @@ def test_damage_that_was_written_over() -> None:
 def test_a_document_whose_target_was_deleted() -> None:
     """Nobody wrote the damaged document: the minute of the deletion is found all the same."""
     shop = CheckedShop()
-    shop.ports.clock.advance(20 * MINUTE + timedelta(seconds=10))
-    deleted = shop.ports.clock.now()
+    shop.advance_clock(20 * MINUTE + timedelta(seconds=10))
+    deleted = shop.now
     shop.write({"customers/ada": None})
 
     [found] = shop.look().findings
@@ -162,11 +162,11 @@ def test_damage_older_than_all_that_can_be_read() -> None:
     shop = CheckedShop()
     shop.data.point_in_time_recovery = shop.ports.databases.point_in_time_recovery = False
     shop.write({"customers/eve": {}})
-    shop.ports.clock.advance(3 * HOUR)
+    shop.advance_clock(3 * HOUR)
 
     [found] = shop.look().findings
     assert found.onset.startswith("at the latest")
-    assert found.onset_at > shop.ports.clock.now() - HOUR - MINUTE
+    assert found.onset_at > shop.now - HOUR - MINUTE
 
 
 def test_a_schema_violation_in_one_of_100_000() -> None:
@@ -175,7 +175,7 @@ def test_a_schema_violation_in_one_of_100_000() -> None:
     shop = CheckedShop(policy)
     shop.write({f"customers/{number:06}": {"email": "a@b"} for number in range(100_000)})
     shop.write({"customers/034567": {"mail": "a@b"}})
-    shop.ports.clock.advance(HOUR)
+    shop.advance_clock(HOUR)
     streams = []
 
     def hook(verb: str, side: str) -> None:
@@ -188,9 +188,9 @@ def test_a_schema_violation_in_one_of_100_000() -> None:
     shop.data.seconds_each = 0.0004
     invocations = 0
     while not shop.record().findings:
-        before = shop.ports.clock.now()
+        before = shop.now
         shop.check()
-        assert shop.ports.clock.now() - before < timedelta(seconds=16)
+        assert shop.now - before < timedelta(seconds=16)
         invocations += 1
 
     assert invocations == 4
@@ -251,7 +251,7 @@ def test_what_cannot_be_looked_at_is_unknown() -> None:
     shop.data.hook = refused
     assert shop.look().failure == "PERMISSION_DENIED"
     assert shop.look().failure == "PERMISSION_DENIED"
-    told = [one.fields or {} for one in shop.ports.store.query(Query("notices"))]
+    told = [one.fields or {} for one in shop.store.query(Query("notices"))]
     assert [one["event"] for one in told].count("data-unseen") == len(SHOP.channels) - 1
 
 
@@ -259,22 +259,20 @@ def test_the_writer_is_stopped_first() -> None:
     """The release that wrote the damage is named, and its functions go back once people say so."""
     shop = CheckedShop()
     before = shop.live
-    shop.ports.world.deploy(["createOrder", "getBook"], failure_rate=0.0)
+    shop.platform.deploy(["createOrder", "getBook"], failure_rate=0.0)
     shop.pass_time(5 * MINUTE)
     shop.write({"orders/3": {"customer": "ada", "status": "paid"}})
 
     shop.pass_time(HOUR + 5 * MINUTE)
 
-    [incident] = shop.incidents()
+    incident = shop.incident
     assert incident.signal == "database_corruption"
-    [rollback] = shop.rollbacks()
-    assert rollback.status is RollbackStatus.PARKED
+    assert shop.rollback.status is RollbackStatus.PARKED
     [found] = shop.record().findings
     assert any("createOrder" in one for one in found.suspects)
     assert not any("getBook" in one for one in found.suspects)
     for person in ("ada", "bob"):
-        shop.command(person, command="approve", system="bookshop", incident=incident.id)
-        shop.settle()
+        shop.carry_out("approve", person, incident=incident.id)
     shop.pass_time(3 * MINUTE)
     assert shop.live["createOrder"] == before["createOrder"]
 
@@ -293,7 +291,7 @@ def test_the_code_half_goes_back_at_once_and_no_document_moves() -> None:
     shop = CheckedShop(replace(SHOP, scenarios=dict.fromkeys(ScenarioName, Mode.ACT), **acting))
     before = shop.live
     shop.pass_time(50 * MINUTE)
-    shop.ports.world.deploy(["createOrder", "getBook"], failure_rate=0.0)
+    shop.platform.deploy(["createOrder", "getBook"], failure_rate=0.0)
     shop.pass_time(5 * MINUTE)
     shop.write({"orders/3": {"customer": "ada", "status": "paid"}})
 
@@ -310,8 +308,7 @@ def test_a_run_on_command() -> None:
     """A person has the data looked through before its time; without a declaration it is refused."""
     shop = CheckedShop()
     shop.write({"customers/eve": {}})
-    shop.command("ada", command="check", system="bookshop", reason="users miss books")
-    shop.settle()
+    shop.carry_out("check", "ada", reason="users miss books")
     shop.pass_time(2 * MINUTE)
 
     last = shop.record().last
@@ -337,22 +334,22 @@ def dated_shop() -> CheckedShop:
 
 def order(shop: CheckedShop, number: int, **more: Any) -> dict[str, dict[str, Any] | None]:
     """A new order, with the time at which it is written."""
-    written = {"customer": "ada", "status": "paid", "amount": 3, "at": shop.ports.clock.now()}
+    written = {"customer": "ada", "status": "paid", "amount": 3, "at": shop.now}
     return {f"orders/{number}": written | more}
 
 
 def test_corruption_is_noticed_within_two_minutes_of_its_first_document() -> None:
     """The runbook: "Detection (<2 minutes)" of "Data corruption", hours before the daily run."""
     shop = dated_shop()
-    shop.ports.clock.advance(5 * HOUR)
+    shop.advance_clock(5 * HOUR)
     shop.write(order(shop, 7))
     shop.check()
     assert shop.alerts() == []
     last_run = shop.record().last
 
-    written_at = shop.ports.clock.now()
+    written_at = shop.now
     shop.write(order(shop, 8, customer="nobody"))
-    shop.ports.clock.advance(MINUTE)
+    shop.advance_clock(MINUTE)
     shop.check()
 
     [alert] = shop.alerts()
@@ -369,7 +366,7 @@ def test_damage_of_the_newest_writes_ends_by_a_run_within_the_hour() -> None:
     shop.write(order(shop, 8, customer="nobody"))
     shop.check()
     shop.write({"orders/8": None})
-    shop.ports.clock.advance(2 * MINUTE)
+    shop.advance_clock(2 * MINUTE)
     shop.check()
     assert [one.state for one in shop.alerts()] == ["open"]
 
@@ -380,7 +377,7 @@ def test_damage_of_the_newest_writes_ends_by_a_run_within_the_hour() -> None:
 def test_a_storm_of_writes_costs_no_more_than_its_newest_documents() -> None:
     """At most 20 documents of each collection are read each minute, and what these name."""
     shop = dated_shop()
-    shop.ports.clock.advance(MINUTE)
+    shop.advance_clock(MINUTE)
     shop.write({path: one for number in range(500) for path, one in order(shop, number).items()})
     reads = shop.data.reads
 
@@ -392,7 +389,7 @@ def test_a_storm_of_writes_costs_no_more_than_its_newest_documents() -> None:
 def test_the_newest_writes_are_checked_while_a_run_goes_on() -> None:
     """A run of many minutes does not delay the detection."""
     shop = dated_shop()
-    shop.ports.clock.advance(25 * HOUR)
+    shop.advance_clock(25 * HOUR)
     shop.data.seconds_each = 1.0
     shop.check()
     assert shop.record().run is not None
@@ -411,7 +408,7 @@ def test_newest_writes_that_cannot_be_read_do_not_stop_the_runs(capsys: pytest.C
 
     shop.data.hook = refuse
     shop.write({"orders/9": {"customer": "nobody"}})
-    shop.ports.clock.advance(23 * HOUR)
+    shop.advance_clock(23 * HOUR)
     shop.look()
 
     assert [one.signal for one in shop.alerts()] == ["database_corruption"]

@@ -147,7 +147,7 @@ def test_months() -> None:
 
 
 def tallies(world: World) -> list[IncidentTally]:
-    return [decode(IncidentTally, one.fields) for one in world.ports.store.query(Query("tallies"))]
+    return [decode(IncidentTally, one.fields) for one in world.store.query(Query("tallies"))]
 
 
 def test_an_incident_outlives_its_documents_as_a_line_of_its_month(
@@ -160,23 +160,23 @@ def test_an_incident_outlives_its_documents_as_a_line_of_its_month(
     world.settle()
     world.alert(state="closed")
     world.pass_time(25 * MINUTE)
-    [ended] = world.incidents()
+    ended = world.incident
     assert ended.ended_at is not None
     assert tallies(world) == []
     capsys.readouterr()
 
     for _ in range(2):
-        world.ports.clock.advance(DAY)
+        world.advance_clock(DAY)
         world.start_instances()
         world.pass_time(MINUTE)
 
     [kept] = tallies(world)
     assert (kept.incident, kept.scenario, kept.outcome) == (ended.id, "functions", "SUCCEEDED")
-    told = world.ports.store.documents[f"systems/bookshop/audit/tallied:{ended.id}"]
+    told = world.documents[f"systems/bookshop/audit/tallied:{ended.id}"]
     assert told["facts"]["restore_seconds"] == kept.restore_seconds
-    assert "expires_at" not in world.ports.store.documents[f"tallies/{ended.id}"]
-    for path in [one for one in world.ports.store.documents if one.startswith("incidents/")]:
-        del world.ports.store.documents[path]
+    assert "expires_at" not in world.documents[f"tallies/{ended.id}"]
+    for path in [one for one in world.documents if one.startswith("incidents/")]:
+        del world.documents[path]
     browser = Browser(world)
     browser.sign_in()
     page = visible_text(browser.get("/trends"))
@@ -188,9 +188,9 @@ def test_an_incident_outlives_its_documents_as_a_line_of_its_month(
 def test_an_unpin_is_shown_without_a_target() -> None:
     """Nothing has to recover by it; the rollback before it has its target."""
     world = build_rolled_back_world()
-    world.ports.world.deploy()
+    world.platform.deploy()
     world.pass_time(40 * MINUTE)
-    world.command(command="unpin", system="bookshop")
+    world.send_command("unpin")
     world.pass_time(40 * MINUTE)
     assert [one.status for one in world.incidents()] == [IncidentStatus.RESOLVED] * 2
     browser = Browser(world)

@@ -30,17 +30,17 @@ DARK = ProbeAnswer(False, None, "no answer in time", 5.0)
 
 def alerts(world: World) -> list[Alert]:
     """Every alert on record, the first received first."""
-    found = [decode(Alert, one.fields) for one in world.ports.store.query(Query("alerts"))]
+    found = [decode(Alert, one.fields) for one in world.store.query(Query("alerts"))]
     return sorted(found, key=lambda alert: (alert.received_at, alert.state == "closed"))
 
 
 def record_of(world: World) -> ProbeRecord:
-    return decode(ProbeRecord, world.ports.store.get("probes/bookshop").fields)
+    return decode(ProbeRecord, world.store.get("probes/bookshop").fields)
 
 
 def names_of(world: World) -> list[str]:
     """The events of the system outside every rollback, in order."""
-    found = world.ports.store.query(Query("systems/bookshop/audit"))
+    found = world.store.query(Query("systems/bookshop/audit"))
     told = [one.fields for one in found if one.fields]
     return [one["name"] for one in sorted(told, key=lambda one: str(one["at"]))]
 
@@ -52,10 +52,10 @@ def test_a_frontend_that_goes_dark_is_an_incident() -> None:
     assert world.incidents() == []
 
     world.ports.prober.answers["shop"] = DARK
-    dark_at = world.ports.clock.now()
+    dark_at = world.now
     world.pass_time(2 * MINUTE)
 
-    [incident] = world.incidents()
+    incident = world.incident
     assert incident.signal == "frontend_unavailable"
     assert timedelta() <= incident.onset_at - dark_at <= PROBE_INTERVAL
     assert incident.detected_at - dark_at <= 2 * MINUTE
@@ -66,7 +66,7 @@ def test_a_frontend_that_goes_dark_is_an_incident() -> None:
     )
     assert (alert.incident, alert.absorbed_by) == (incident.id, "")  # no second source sees it yet
     assert read_public_state(world).incident == incident.id
-    assert any(sent.key.endswith(":detected:record") for sent in world.ports.sender.sent)
+    assert any(sent.key.endswith(":detected:record") for sent in world.sent_notices)
     assert names_of(world)[-1] == "signal.open"
     assert [one.recorded for one in record_of(world).findings] == ["open"]
     world.pass_time(3 * MINUTE)
@@ -113,7 +113,7 @@ def test_a_transient_failure_heals_without_an_incident() -> None:
     for number in range(12):
         failing = number % 2 == 0
         world.ports.prober.answers = {"shop": DARK} if failing else {}
-        world.ports.clock.advance(PROBE_INTERVAL)
+        world.advance_clock(PROBE_INTERVAL)
         world.responders[topics.CLOCK] = ClockTrigger(world.ports, {"bookshop": EXAMPLE})
         world.pass_time(PROBE_INTERVAL)
 
@@ -130,7 +130,7 @@ def test_a_look_that_could_not_be_made_is_no_failure() -> None:
     assert world.incidents() == []
     assert record_of(world).looks["shop"] == ()
     assert len(record_of(world).looks["book"]) > 20
-    said = [sent for sent in world.ports.sender.sent if ":warned:" in sent.key]
+    said = [sent for sent in world.sent_notices if ":warned:" in sent.key]
     assert len(said) == 1
     assert "probe shop could not be asked" in said[0].notice["text"]
     assert "signal.warned" in names_of(world)
@@ -139,16 +139,16 @@ def test_a_look_that_could_not_be_made_is_no_failure() -> None:
 def test_answers_that_take_longer_and_longer_are_told_of_before_they_are_too_slow() -> None:
     """A warning with the time; nothing is done about it."""
     world = World(policy=EXAMPLE)
-    shifts = len(world.ports.world.applied_shifts)
+    shifts = len(world.platform.applied_shifts)
     for number in range(16):
         world.ports.prober.seconds["book"] = 1 + 0.3 * number
         world.pass_time(PROBE_INTERVAL)
 
-    said = [sent for sent in world.ports.sender.sent if ":warned:" in sent.key]
+    said = [sent for sent in world.sent_notices if ":warned:" in sent.key]
     assert [one.notice["facts"] for one in said] == [{"signal": "slow_response"}]
     assert "at this rate slow_response crosses 8 s at 12:" in said[0].notice["text"]
     assert world.incidents() == []
-    assert len(world.ports.world.applied_shifts) == shifts
+    assert len(world.platform.applied_shifts) == shifts
 
 
 def test_slow_answers_are_no_outage() -> None:
@@ -158,7 +158,7 @@ def test_slow_answers_are_no_outage() -> None:
 
     world.pass_time(10 * MINUTE)
 
-    said = [sent.notice["text"] for sent in world.ports.sender.sent if ":warned:" in sent.key]
+    said = [sent.notice["text"] for sent in world.sent_notices if ":warned:" in sent.key]
     assert len(said) == 1
     assert "probe shop answers slowly: 6.0 s, slow above 5 s" in said[0]
     assert (alerts(world), world.incidents()) == ([], [])
@@ -173,8 +173,7 @@ def test_a_bad_release_is_rolled_back_on_the_word_of_a_probe() -> None:
     world.pass_time(5 * MINUTE)
 
     assert world.live == stable
-    [incident] = world.incidents()
-    assert incident.signal == "critical_path_blocked"
+    assert world.incident.signal == "critical_path_blocked"
     assert world.find_violated_invariants() == []
 
 
@@ -188,7 +187,7 @@ def test_monitoring_joins_what_a_probe_has_found() -> None:
     world.pass_time(MINUTE)
 
     assert len(world.incidents()) == 1
-    assert {alert.incident for alert in alerts(world)} == {world.incidents()[0].id}
+    assert {alert.incident for alert in alerts(world)} == {world.incident.id}
 
 
 def test_the_topic_of_alerts_is_for_monitoring_alone() -> None:
@@ -236,7 +235,7 @@ def test_a_look_that_takes_longer_than_others_does_not_hold_up_the_sweep() -> No
 def test_clocks_that_do_not_agree_to_the_millisecond(ahead: int, set_back: int) -> None:
     """Each half minute has its look, also where the store's clock is behind, or ours set back."""
     world = World(policy=EXAMPLE)
-    start = world.ports.clock.now()
+    start = world.now
     ports = copy(world.ports)
     ports.clock = Uneven(world.ports.clock, ahead * MILLISECOND, set_back * MILLISECOND)
     world.responders[topics.CLOCK] = ClockTrigger(ports, {"bookshop": EXAMPLE})
@@ -276,7 +275,7 @@ def test_probes_that_feed_no_signal_are_not_asked() -> None:
     world.pass_time(2 * MINUTE)
 
     assert world.ports.prober.asked == []
-    assert world.ports.store.get("probes/bookshop").fields is None
+    assert world.store.get("probes/bookshop").fields is None
 
 
 def test_a_second_schedulers_tick_asks_nobody_again() -> None:
@@ -316,10 +315,10 @@ def dark_for_a_while(saboteur: FaultInjectorHook) -> World:
                 world.start_instances()
                 acknowledged = False
             if not acknowledged:
-                world.ports.clock.advance(timedelta(seconds=1))
+                world.advance_clock(timedelta(seconds=1))
                 world.ports.bus.messages.append(published)
-        until = (-world.ports.clock.now().timestamp()) % 60
-        world.ports.clock.advance(timedelta(seconds=until))
+        until = (-world.now.timestamp()) % 60
+        world.advance_clock(timedelta(seconds=until))
     saboteur.active = False
     return world
 
@@ -342,7 +341,7 @@ def test_a_fault_anywhere_loses_nothing_that_was_found(point: int, fault: Inject
     opened, closed = alerts(world)
     assert (opened.state, closed.state) == ("open", "closed")
     assert opened.monitoring_id == closed.monitoring_id
-    assert world.incidents()[0].status is IncidentStatus.RESOLVED
+    assert world.incident.status is IncidentStatus.RESOLVED
     assert record_of(world).findings == ()
     told = [name for name in names_of(world) if name.startswith("signal")]
     assert told == ["signal.open", "signal.closed"]
@@ -357,9 +356,9 @@ def test_a_record_that_never_holds_still_means_redelivery() -> None:
         if verb == "store.commit" and side == "before" and world.ports.prober.asked:
             raise Moved("somebody was faster")
 
-    world.ports.store.hook = contended
+    world.store.hook = contended
     world.publish(topics.CLOCK, b"{}")
     [published] = world.waiting()
 
     assert not world.deliver(published)
-    assert world.ports.store.get("probes/bookshop").fields is None
+    assert world.store.get("probes/bookshop").fields is None

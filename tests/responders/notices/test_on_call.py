@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 def paged(world: World) -> list[str]:
     """Who was paged because nobody had acknowledged."""
-    sent = world.ports.sender.sent
+    sent = world.sent_notices
     return sorted(one.key.rpartition(":")[2] for one in sent if ":on-call-" in one.key)
 
 
@@ -29,7 +29,7 @@ def breaches(world: World) -> list[str]:
     """Which response times were said to be breached, on the channel that hears all."""
     return [
         str(sent.notice["event"])
-        for sent in world.ports.sender.sent
+        for sent in world.sent_notices
         if ":response-time-" in sent.key and sent.key.endswith(":record")
     ]
 
@@ -56,7 +56,7 @@ def test_an_acknowledged_incident_pages_nobody_more() -> None:
     world.pass_time(HOUR)
 
     assert paged(world) == ["anna", "record"]
-    [trouble] = world.incidents()
+    trouble = world.incident
     assert trouble.acknowledged_by == "anna"
     assert trouble.acknowledged_at is not None
     assert trouble.status is incident.IncidentStatus.ESCALATED
@@ -67,15 +67,15 @@ def test_whoever_orders_a_rollback_has_acknowledged_its_incident() -> None:
     world = World(policy=LADDER)
     world.deploy_bad()
 
-    world.command(command="rollback", actor="anna", system="bookshop", reason="checkout broken")
+    world.send_command("rollback", actor="anna", reason="checkout broken")
     world.deliver_commands()
-    [opened] = world.incidents()
+    opened = world.incident
     world.pass_time(HOUR)
 
     assert (opened.acknowledged_by, opened.acknowledged_at) == ("anna", opened.detected_at)
     assert opened.timeline[0].note == "ordered by anna: checkout broken"
     assert paged(world) == []
-    said = [str(one.notice["text"]) for one in world.ports.sender.sent if ":detected:record" in one.key]
+    said = [str(one.notice["text"]) for one in world.sent_notices if ":detected:record" in one.key]
     order = "ordered by anna: checkout broken"
     assert said == [f"INC-20260302-001 CRITICAL: manual rollback of The Bookshop; {order}"]
 
@@ -93,14 +93,14 @@ def test_an_order_of_a_service_account_acknowledges_nothing() -> None:
 def test_who_retries_takes_an_incident_that_nobody_has() -> None:
     """An acknowledgement of somebody else stays."""
     world = outage()
-    about = {"system": "bookshop", "incident": world.incidents()[-1].id}
+    about = {"system": "bookshop", "incident": world.newest_incident.id}
 
     for actor in ("anna", "bob"):
         world.command(command="retry", actor=actor, **about)
         world.settle()
     world.pass_time(HOUR)
 
-    assert world.incidents()[-1].acknowledged_by == "anna"
+    assert world.newest_incident.acknowledged_by == "anna"
     assert paged(world) == []
 
 
@@ -108,17 +108,16 @@ def test_who_retries_takes_an_incident_that_nobody_has() -> None:
 def test_who_acts_on_an_incident_has_acknowledged_it(verb: str) -> None:
     """Nobody else is paged five minutes later about an incident that a person has just handled."""
     world = World(policy=LADDER)
-    world.command(command="promote", mode="ask", system="bookshop")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     world.deploy_bad()
     world.alert()
     world.settle()
-    [trouble] = world.incidents()
+    trouble = world.incident
     about = {} if verb in ("pause", "resume") else {"incident": trouble.id}
 
-    world.command(command=verb, actor="anna", system="bookshop", **about)
+    world.send_command(verb, actor="anna", **about)
     world.deliver_commands()
-    [trouble] = world.incidents()
+    trouble = world.incident
     world.pass_time(HOUR)
 
     assert trouble.acknowledged_by == "anna"
@@ -129,13 +128,13 @@ def test_a_second_acknowledgement_is_refused_with_the_first() -> None:
     """Bob reads who responds, and since when."""
     world = outage()
     ack(world, actor="anna")
-    at = world.incidents()[-1].acknowledged_at
+    at = world.newest_incident.acknowledged_at
 
     ack(world, actor="bob")
 
     [refused] = read_dead_letters(world)
     assert refused["reason"] == f"INC-20260302-001 was acknowledged by anna at {at:%Y-%m-%d %H:%M:%S} UTC"
-    assert world.incidents()[-1].acknowledged_by == "anna"
+    assert world.newest_incident.acknowledged_by == "anna"
 
 
 def test_an_acknowledgement_outlives_what_the_worker_writes_after_it() -> None:
@@ -147,22 +146,22 @@ def test_an_acknowledgement_outlives_what_the_worker_writes_after_it() -> None:
     def ack_meanwhile(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "after") and not said:
             said.append(True)
-            about = {"system": "bookshop", "incident": world.incidents()[-1].id}
+            about = {"system": "bookshop", "incident": world.newest_incident.id}
             world.command(command="ack", actor="anna", **about)
             world.deliver_newest()
 
-    world.ports.world.hook = ack_meanwhile
+    world.platform.hook = ack_meanwhile
     world.alert()
     world.pass_time(HOUR)
 
-    [trouble] = world.incidents()
+    trouble = world.incident
     assert (trouble.status, trouble.acknowledged_by) == (incident.IncidentStatus.RESOLVED, "anna")
 
 
 def test_a_response_time_that_is_breached_is_told_once() -> None:
     """The target that `status` shows runs from detection, whatever has become of it."""
     world = outage()
-    [trouble] = world.incidents()
+    trouble = world.incident
     times = measure_recovery(BOOKSHOP, trouble, world.rollbacks())
     assert trouble.respond_by == times.recover_by == trouble.detected_at + 10 * MINUTE
 
@@ -187,7 +186,7 @@ def test_an_order_of_which_nothing_fails_breaches_nothing() -> None:
     world = World(policy=LADDER)
     world.deploy_bad(rate=0.0)
     publish_after_second_shift(world, "pause")
-    world.command(command="rollback", system="bookshop", severity="CRITICAL")
+    world.send_command("rollback", severity="CRITICAL")
 
     world.pass_time(20 * MINUTE)
 
@@ -202,14 +201,14 @@ def test_a_raised_incident_has_less_time_and_wakes_more_people() -> None:
     path = replace(BOOKSHOP.signals["critical_path_blocked"], scenario=ScenarioName.COMPLETE)
     signals = {**BOOKSHOP.signals, "critical_path_blocked": path}
     world = outage("critical_path_blocked", replace(LADDER, signals=signals))
-    [trouble] = world.incidents()
+    trouble = world.incident
     assert trouble.respond_by == trouble.detected_at + 15 * MINUTE
     world.pass_time(MINUTE)
 
     world.alert("0.worse")
     world.pass_time(HOUR)
 
-    [trouble] = world.incidents()
+    trouble = world.incident
     assert trouble.respond_by == trouble.detected_at + 5 * MINUTE
     [breach] = breaches(world)
     assert breach.startswith("response-time-critical")
@@ -232,8 +231,7 @@ def test_a_raised_order_has_the_time_of_its_rollback() -> None:
     """The breach that people read of is the one that `status` counts."""
     world = World(policy=LADDER)
     world.deploy_bad(["getBook"])
-    world.command(command="rollback", system="bookshop", functions=["getBook"], severity="MEDIUM")
-    world.settle()
+    world.carry_out("rollback", functions=["getBook"], severity="MEDIUM")
     world.alert(signal="critical_path_blocked", function="getBook")
     world.pass_time(MINUTE)
 
@@ -247,14 +245,14 @@ def test_an_incident_that_comes_back_runs_anew() -> None:
     """Accepted, and a moment later there again: time and ladder begin from there."""
     world = outage()
     ack(world, actor="anna")
-    trouble = world.incidents()[-1].id
-    world.command(command="accept", system="bookshop", incident=trouble)
+    trouble = world.newest_incident.id
+    world.send_command("accept", incident=trouble)
     world.pass_time(5 * MINUTE)
 
     world.alert("0.again")
     world.pass_time(HOUR)
 
-    [again] = world.incidents()
+    again = world.incident
     assert again.acknowledged_by == ""
     assert again.respond_by is not None
     assert again.respond_by > again.detected_at + 9 * MINUTE
@@ -265,8 +263,8 @@ def came_back() -> World:
     """Acknowledged, accepted, and four minutes later there again."""
     world = outage()
     ack(world, actor="anna")
-    trouble = world.incidents()[-1].id
-    world.command(command="accept", system="bookshop", incident=trouble)
+    trouble = world.newest_incident.id
+    world.send_command("accept", incident=trouble)
     world.pass_time(4 * MINUTE)
     world.alert("0.again")
     world.settle()
@@ -290,7 +288,7 @@ def test_what_came_back_is_acknowledged_anew() -> None:
 
     ack(world, actor="bob")
 
-    assert world.incidents()[-1].acknowledged_by == "bob"
+    assert world.newest_incident.acknowledged_by == "bob"
 
 
 def test_a_channel_that_wants_the_least_and_the_worst_keeps_no_incident_from_being_raised() -> None:

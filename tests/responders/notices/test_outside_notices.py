@@ -43,7 +43,7 @@ POLICY = shorten_watch(
 
 def read(world: World, name: str) -> list[tuple[str, str]]:
     """The event and the text of each notice on a channel."""
-    found = [one.notice for one in world.ports.sender.sent if one.channel == name]
+    found = [one.notice for one in world.sent_notices if one.channel == name]
     return [(one["event"], f"{one['subject']}\n{one['body']}") for one in found]
 
 
@@ -63,10 +63,10 @@ def test_an_undo_that_brings_the_bad_release_back_closes_nothing() -> None:
     publish_command(world, "undo", actor="alice")
     world.pass_time(5 * MINUTE)
 
-    assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
-    assert world.incidents()[-1].status is IncidentStatus.ESCALATED
+    assert world.newest_rollback.status is RollbackStatus.SUCCEEDED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED
     assert not [text for _, text in read(world, "users") if re.search("is closed|^.*has ended\n", text)]
-    public = [one.notice for one in world.ports.sender.sent if one.channel == "page"]
+    public = [one.notice for one in world.sent_notices if one.channel == "page"]
     assert public[-1]["event"].startswith("rollback.succeeded")
     assert public[-1]["public_word"] == "investigating"
     assert "closed" not in public[-1]["subject"] + public[-1]["body"]
@@ -108,7 +108,7 @@ def raised(policy: object = POLICY) -> World:
         world.alert("0.critical")
         world.deliver_newest()
 
-    world.ports.world.hook = run_once("platform.shift", "after", critical)
+    world.platform.hook = run_once("platform.shift", "after", critical)
     world.alert("0.high", signal=HIGH)
     world.pass_time(30 * MINUTE)
     return world
@@ -143,10 +143,8 @@ def test_a_channel_of_the_new_severity_waits_until_the_page_shows_the_incident()
     page = StatusPage(publish_after=dict.fromkeys(Severity, shown_after))
     world = raised(replace(POLICY, status_page=page))
 
-    [begun] = [
-        one for path, one in world.ports.store.documents.items() if "detected-critical:late-users" in path
-    ]
-    assert begun["since"] - world.incidents()[0].detected_at == shown_after
+    [begun] = [one for path, one in world.documents.items() if "detected-critical:late-users" in path]
+    assert begun["since"] - world.incident.detected_at == shown_after
     assert begun["status"] == "SENT"
 
 
@@ -164,7 +162,7 @@ def test_users_read_at_once_of_an_order_that_continues_a_public_incident(by_comm
     before = len(read(world, "users"))
     assert before
 
-    world.command(command="rollback", system="bookshop")
+    world.send_command("rollback")
     world.pass_time(MINUTE)
 
     assert len(world.incidents()) == 2
@@ -196,7 +194,7 @@ def test_users_read_nothing_of_a_false_alarm() -> None:
     world.alert("probe:bookshop:1", "closed", resource=ABOUT_GET_BOOK)
     world.pass_time(10 * MINUTE)
 
-    assert world.incidents()[0].status is IncidentStatus.RESOLVED
+    assert world.incident.status is IncidentStatus.RESOLVED
     assert read(world, "users") + read(world, "page") == []
 
 
@@ -206,14 +204,14 @@ def test_nobody_outside_reads_that_it_works_because_a_worse_alert_joined() -> No
     world.deploy_bad()
     world.alert("0.high", signal=HIGH)
     world.pass_time(5 * MINUTE)
-    assert world.incidents()[0].status is IncidentStatus.WATCHING
+    assert world.incident.status is IncidentStatus.WATCHING
     before = {name: len(read(world, name)) for name in ("board", "users", "page", "late-board", "late-users")}
 
     world.alert("0.critical")
     world.settle()
 
-    assert world.incidents()[0].severity is Severity.CRITICAL
-    assert "alert.raised-critical" in "".join(one.key for one in world.ports.sender.sent)
+    assert world.incident.severity is Severity.CRITICAL
+    assert "alert.raised-critical" in "".join(one.key for one in world.sent_notices)
     for name, count in before.items():
         assert not [text for _, text in read(world, name)[count:] if "It works again" in text]
 
@@ -224,7 +222,7 @@ def test_an_alert_that_raises_and_reopens_tells_new_channels_of_the_beginning() 
     world.deploy_bad()
     world.alert("0.high", signal=HIGH)
     world.pass_time(2 * MINUTE)
-    assert world.incidents()[-1].severity is Severity.HIGH
+    assert world.newest_incident.severity is Severity.HIGH
 
     world.alert("0.critical")
     world.pass_time(2 * MINUTE)

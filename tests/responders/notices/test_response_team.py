@@ -28,7 +28,7 @@ CVPLUS = loader.load_policy(POLICIES / "cvplus.yaml")
 
 def notices_on(world: World, channel: str) -> list[str]:
     """The events of incidents that a channel was notified of."""
-    sent = [one for one in world.ports.sender.sent if one.key.endswith(f":{channel}")]
+    sent = [one for one in world.sent_notices if one.key.endswith(f":{channel}")]
     return [str(one.notice["event"]) for one in sent if str(one.notice["incident"]).startswith("INC-")]
 
 
@@ -40,7 +40,7 @@ def send_storm(world: World, state: str = "open") -> None:
         signal = "functions_failing_share" if number % 3 == 0 else "function_failure_rate"
         world.alert(f"0.{number}", state, signal=signal, resource=resource)
         world.settle()
-        world.ports.clock.advance(timedelta(milliseconds=300))
+        world.advance_clock(timedelta(milliseconds=300))
 
 
 def rage(world: World, acknowledged_by: str = "") -> None:
@@ -48,7 +48,7 @@ def rage(world: World, acknowledged_by: str = "") -> None:
     world.deploy_bad()
     send_storm(world)
     if acknowledged_by:
-        trouble = world.incidents()[0].id
+        trouble = world.incident.id
         world.command(acknowledged_by, command="ack", system=world.policy.system, incident=trouble)
     world.pass_time(8 * MINUTE)
     send_storm(world, "closed")
@@ -64,7 +64,7 @@ def acknowledged() -> World:
 
 def test_a_storm_of_151_alerts_pages_once_and_clears_once(acknowledged: World) -> None:
     """One bad release is one incident: the pager rings once for its level, and for its end."""
-    opened = [one for one in acknowledged.ports.store._stored if one.startswith("alerts/") and ":open" in one]
+    opened = [one for one in acknowledged.store._stored if one.startswith("alerts/") and ":open" in one]
 
     [incident] = acknowledged.incidents()
     assert incident.status is IncidentStatus.RESOLVED
@@ -103,15 +103,15 @@ def test_a_storm_without_a_cause_asks_the_pager_once(capsys: pytest.CaptureFixtu
     world = World(policy=CVPLUS)
     for function in world.policy.functions:
         [serving] = world.live[function]
-        world.ports.world.set_failure_rate(function, serving, 0.9)
-    world.ports.clock.advance(10 * MINUTE)
+        world.platform.set_failure_rate(function, serving, 0.9)
+    world.advance_clock(10 * MINUTE)
 
     send_storm(world)
     world.pass_time(3 * MINUTE)
     send_storm(world, "closed")
 
     assert len(world.incidents()) == 1
-    assert world.incidents()[0].rollbacks > 1
+    assert world.incident.rollbacks > 1
     assert notices_on(world, "pager") == ["incident.raised-high", "rollback.escalated"]
 
 
@@ -154,8 +154,7 @@ def test_a_pager_for_the_worst_rings_when_the_severity_becomes_that() -> None:
 def test_an_incident_that_comes_back_after_its_end_pages_again() -> None:
     """It is a new response, with a new page."""
     world = outage(policy=with_pager(IncidentStage.BEGUN, IncidentStage.OVER))
-    world.command(command="accept", system="bookshop", incident=world.incidents()[0].id)
-    world.settle()
+    world.carry_out("accept", incident=world.incident.id)
 
     world.alert("0.again")
     world.settle()
@@ -207,7 +206,7 @@ def test_monitoring_does_not_page_for_an_incident_that_has_recovered(
 
     world.pass_time(14 * MINUTE)
 
-    assert world.incidents()[0].status is IncidentStatus.WATCHING
+    assert world.incident.status is IncidentStatus.WATCHING
     assert unanswered(capsys) == 0
 
 
@@ -216,12 +215,11 @@ def test_monitoring_does_not_page_for_what_automation_only_observes(
 ) -> None:
     """Nobody is on call for it, unless the policy says so."""
     world = World(policy=LADDER)
-    world.command(command="promote", system="bookshop", mode="observe")
-    world.settle()
+    world.carry_out("promote", mode="observe")
     world.deploy_bad()
     world.alert()
 
     world.pass_time(20 * MINUTE)
 
-    assert world.incidents()[0].is_observed_only
+    assert world.incident.is_observed_only
     assert unanswered(capsys) == 0

@@ -46,19 +46,18 @@ def test_the_page_lives_through_a_rollback() -> None:
     world = build_world_with_page()
     world.pass_time(MINUTE)
     assert "All parts work." in read_page(world)
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     world.deploy_bad()
     world.alert()
     world.settle()
-    [incident] = world.incidents()
+    incident = world.incident
 
     world.pass_time(MINUTE)
     written = re.findall(r"Written at <time datetime=\"([^\"]+)\"", read_page(world))
     assert incident.id in read_page(world)
     assert "Not working." in read_page(world)
     assert datetime.fromisoformat(written[0]) - incident.detected_at <= MINUTE
-    world.command(command="approve", system="bookshop", incident=incident.id)
+    world.send_command("approve", incident=incident.id)
 
     world.pass_time(5 * MINUTE)
     assert "All parts work again. We are monitoring them." in read_page(world)
@@ -86,16 +85,15 @@ def read_parts(world: World) -> dict[str, str]:
 def test_a_part_whose_functions_fail_is_not_working() -> None:
     """Within a minute, though no signal is mapped to it; and it works once recovery is verified."""
     world = build_world_with_page(components=PARTS)
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     world.deploy_bad(["listBooks", "getBook", "searchBooks"])
     world.alert()
     world.pass_time(MINUTE)
-    [incident] = world.incidents()
+    incident = world.incident
 
     assert read_parts(world) == {"Ordering": "down", "Catalogue": "down", "Shop": "working"}
 
-    world.command(command="approve", system="bookshop", incident=incident.id)
+    world.send_command("approve", incident=incident.id)
     world.pass_time(6 * MINUTE)
     assert read_parts(world) == {"Ordering": "watched", "Catalogue": "watched", "Shop": "working"}
     assert "Not working." not in read_page(world)
@@ -110,15 +108,13 @@ def test_a_part_whose_functions_fail_is_not_working() -> None:
 def test_what_a_person_accepts_while_it_fails_does_not_work() -> None:
     """The page knows nothing of its parts until their alert has closed."""
     world = build_world_with_page(components=PARTS)
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     world.deploy_bad(["payOrder"])
     world.alert()
     world.pass_time(MINUTE)
-    [incident] = world.incidents()
-    world.command(command="reject", system="bookshop", incident=incident.id)
-    world.settle()
-    world.command(command="accept", system="bookshop", incident=incident.id)
+    incident = world.incident
+    world.carry_out("reject", incident=incident.id)
+    world.send_command("accept", incident=incident.id)
     world.pass_time(5 * MINUTE)
 
     assert read_parts(world) == {"Ordering": "unknown", "Catalogue": "working", "Shop": "working"}
@@ -135,8 +131,7 @@ def test_what_a_person_accepts_while_it_fails_does_not_work() -> None:
 def test_an_alert_that_joins_adds_its_part() -> None:
     """What fails further is on the next page, while the rollback waits for a person."""
     world = build_world_with_page(components=PARTS)
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     world.deploy_bad(["payOrder"])
     world.alert()
     world.pass_time(MINUTE)
@@ -154,8 +149,7 @@ def test_users_read_once_that_a_further_part_is_affected() -> None:
     people = Channel("users", ChannelKind.WEBHOOK, "https://users.example", audience=Audience.USERS)
     world = World(policy=replace(world.policy, channels=(people,), contacts=(), on_call=()))
     world.ports.pages = MemoryPages()
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     world.deploy_bad(["payOrder"])
     world.alert()
     world.pass_time(MINUTE)
@@ -164,7 +158,7 @@ def test_users_read_once_that_a_further_part_is_affected() -> None:
 
     world.pass_time(5 * MINUTE)
 
-    first, further = (one.notice["body"] for one in world.ports.sender.sent)
+    first, further = (one.notice["body"] for one in world.sent_notices)
     assert "Ordering: not working" in first
     assert "Shop: not working since" in further
     assert read_parts(world) == {"Ordering": "down", "Catalogue": "working", "Shop": "down"}
@@ -177,7 +171,7 @@ def test_the_page_shows_no_failure_that_one_source_alone_sees() -> None:
     raise_probe_alarm(world)
     world.pass_time(MINUTE)
     assert "Under investigation. We are checking" in read_page(world)
-    assert world.rollbacks()[0].status is RollbackStatus.DECIDING
+    assert world.rollback.status is RollbackStatus.DECIDING
 
     world.pass_time(4 * MINUTE)
 
@@ -187,7 +181,7 @@ def test_the_page_shows_no_failure_that_one_source_alone_sees() -> None:
 
 def list_notices(world: World) -> list[list[str]]:
     """Return the event and the channel of each notice."""
-    return [sent.key.split(":")[1:] for sent in world.ports.sender.sent]
+    return [sent.key.split(":")[1:] for sent in world.sent_notices]
 
 
 def raise_alarm_without_change(world: World) -> None:
@@ -204,21 +198,21 @@ def test_an_escalation_waits_for_a_second_source() -> None:
     world.ports.pages = MemoryPages()
     world.ports.counts.rates["getBook"] = 0.0
     raise_alarm_without_change(world)
-    [found] = world.incidents()
+    found = world.incident
     assert (found.status, found.is_unconfirmed) == (IncidentStatus.DETECTED, True)
     assert "Under investigation. We are checking a report" in read_page(world)
     assert ["detected", "users"] not in list_notices(world)
     assert ["rollback.escalated", "night-shift"] not in list_notices(world)
-    assert disruption_spans(read_public_state(world), world.ports.clock.now()) == []
+    assert disruption_spans(read_public_state(world), world.now) == []
 
     world.pass_time(4 * MINUTE)
 
-    [late] = world.incidents()
+    late = world.incident
     assert (late.status, late.is_unconfirmed) == (IncidentStatus.ESCALATED, False)
     assert [turn.word for turn in public_status_changes(late)] == ["detected", "investigating"]
     assert ["detected", "users"] in list_notices(world)
     assert ["rollback.escalated", "night-shift"] in list_notices(world)
-    [(began, _)] = disruption_spans(read_public_state(world), world.ports.clock.now())
+    [(began, _)] = disruption_spans(read_public_state(world), world.now)
     assert began == late.onset_at
     assert "Some parts do not work." in read_page(world)
 
@@ -231,19 +225,18 @@ def test_a_failure_is_shown_once_it_is_confirmed(by: str) -> None:
     world = World(policy=policy)
     world.ports.pages = MemoryPages()
     raise_alarm_without_change(world)
-    [found] = world.incidents()
-    assert found.is_unconfirmed
+    incident = world.incident
+    assert incident.is_unconfirmed
     if by == "alert":
         world.alert("0.abc", resource=ABOUT_GET_BOOK)
     elif by == "counts":
         make_function_fail(world, "getBook")
         world.pass_time(6 * MINUTE)
     else:
-        world.command(command="publish", system="bookshop", incident=found.id)
+        world.send_command("publish", incident=incident.id)
     world.pass_time(MINUTE)
 
-    [shown] = world.incidents()
-    assert not shown.is_unconfirmed
+    assert not world.incident.is_unconfirmed
     assert "Some parts do not work." in read_page(world)
 
 
@@ -258,11 +251,11 @@ def test_what_fails_beside_an_alert_that_is_over_is_shown_in_time() -> None:
     world.settle()
     world.ports.prober.down = lambda _: False
     world.alert("probe:bookshop:1", "closed", resource=ABOUT_GET_BOOK)
-    world.ports.clock.advance(2 * MINUTE)
+    world.advance_clock(2 * MINUTE)
     world.pass_time(10 * MINUTE)
 
-    [shown] = world.incidents()
-    assert (shown.failing, shown.is_unconfirmed) == (("searchBooks",), False)
+    incident = world.incident
+    assert (incident.failing, incident.is_unconfirmed) == (("searchBooks",), False)
     assert "Some parts do not work." in read_page(world)
 
 
@@ -273,19 +266,16 @@ def test_an_escalated_false_alarm_is_no_outage(joined: bool) -> None:
     gates = replace(BOOKSHOP.gates, decide_within=ten_minutes)
     world = World(policy=replace(BOOKSHOP, gates=gates, status_page=StatusPage()))
     world.ports.pages = MemoryPages()
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     raise_probe_alarm(world)
     world.pass_time(MINUTE)
-    [detected] = world.incidents()
-    world.command(command="reject", system="bookshop", incident=detected.id)
-    world.settle()
-    [rejected] = world.incidents()
+    world.carry_out("reject", incident=world.incident.id)
+    rejected = world.incident
     assert (rejected.status, rejected.is_unconfirmed) == (IncidentStatus.ESCALATED, True)
     if joined:
         world.alert("probe:bookshop:2", resource=ABOUT_GET_BOOK)
         world.pass_time(MINUTE)
-        [again] = world.incidents()
+        again = world.incident
         assert (again.rollbacks, again.status) == (2, IncidentStatus.DETECTED)
         assert "decision.held" in world.events(world.rollbacks()[1])
         assert again.unconfirmed_until == rejected.unconfirmed_until
@@ -294,7 +284,7 @@ def test_an_escalated_false_alarm_is_no_outage(joined: bool) -> None:
         world.alert(f"probe:bookshop:{number}", "closed", resource=ABOUT_GET_BOOK)
     world.pass_time(5 * MINUTE)
 
-    [over] = world.incidents()
+    over = world.incident
     assert over.status is IncidentStatus.RESOLVED
     assert {turn.word for turn in public_status_changes(over)} == {"checking a report", "resolved"}
     assert "All parts work." in read_page(world)
@@ -303,23 +293,20 @@ def test_an_escalated_false_alarm_is_no_outage(joined: bool) -> None:
 def test_a_rejection_alone_publishes_no_outage() -> None:
     """Whoever rejects the plan may have found a false alarm."""
     world = build_world_with_page()
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     raise_probe_alarm(world)
     world.pass_time(MINUTE)
-    [asked] = world.incidents()
-    world.command(command="reject", system="bookshop", incident=asked.id)
-    world.settle()
+    world.carry_out("reject", incident=world.incident.id)
 
-    [rejected] = world.incidents()
+    rejected = world.incident
     assert (rejected.status, rejected.is_unconfirmed) == (IncidentStatus.ESCALATED, True)
 
 
 def test_a_false_alarm_that_comes_again_is_no_outage() -> None:
     """Its first alert was over before a second source saw it, and so is the next."""
     world = build_world_with_page()
-    world.ports.world.deploy(["getBook"])
-    world.ports.clock.advance(3 * MINUTE)
+    world.platform.deploy(["getBook"])
+    world.advance_clock(3 * MINUTE)
     for number in (1, 2):
         world.ports.counts.rates["getBook"] = 0.0  # no requests that it has answered since its release
         world.ports.prober.down = lambda probe: probe == "book"
@@ -332,16 +319,15 @@ def test_a_false_alarm_that_comes_again_is_no_outage() -> None:
         world.pass_time(4 * MINUTE)
         assert "All parts work." in read_page(world)
 
-    [trouble] = world.incidents()
-    assert (trouble.status, trouble.rollbacks) == (IncidentStatus.RESOLVED, 2)
-    assert {turn.word for turn in public_status_changes(trouble)} == {"checking a report", "resolved"}
+    incident = world.incident
+    assert (incident.status, incident.rollbacks) == (IncidentStatus.RESOLVED, 2)
+    assert {turn.word for turn in public_status_changes(incident)} == {"checking a report", "resolved"}
 
 
 def test_no_part_is_called_working_until_it_is_known_which_functions_fail() -> None:
     """No request is counted: an alert about all functions affects each part that has functions."""
     world = build_world_with_page(components=PARTS)
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     world.deploy_bad(["payOrder"])
     world.ports.prober.down = lambda probe: probe == "shop"  # the second source
     counted = world.ports.counts.rates
@@ -363,8 +349,7 @@ def test_a_part_recovers_before_its_incident(signal: str, state: str) -> None:
     """Its functions are observed to work while others fail; a count tells nothing of slowness."""
     world = build_world_with_page(components=PARTS)
     world.deploy_bad(["renderShop", "listBooks"])
-    world.command(command="promote", system="bookshop", mode="observe")
-    world.settle()
+    world.carry_out("promote", mode="observe")
     world.alert()
     labels = {"project_id": world.policy.project, "service_name": "rendershop"}
     resource = {"type": "cloud_run_revision", "labels": labels}
@@ -373,7 +358,7 @@ def test_a_part_recovers_before_its_incident(signal: str, state: str) -> None:
     assert read_parts(world) == {"Ordering": "down", "Catalogue": "down", "Shop": "down"}
 
     for revision in world.live["renderShop"]:
-        world.ports.world.set_failure_rate("renderShop", revision, 0.0)
+        world.platform.set_failure_rate("renderShop", revision, 0.0)
     world.pass_time(8 * MINUTE)
 
     assert read_parts(world) == {"Ordering": "down", "Catalogue": "down", "Shop": state}
@@ -385,11 +370,10 @@ def test_a_part_that_fails_after_the_recovery_of_another_is_not_said_to_work() -
     world.deploy_bad(["renderShop"])
     world.alert(resource=of_function(world, "renderShop"))
     world.pass_time(3 * MINUTE)
-    [incident] = world.incidents()
-    world.command(command="cancel", system="bookshop", incident=incident.id)
+    world.send_command("cancel", incident=world.incident.id)
     world.alert(state="closed", resource=of_function(world, "renderShop"))
     world.pass_time(5 * MINUTE)
-    assert (world.incidents()[0].status, read_parts(world)["Ordering"]) == ("RECOVERED", "watched")
+    assert (world.incident.status, read_parts(world)["Ordering"]) == ("RECOVERED", "watched")
 
     make_function_fail(world, "listBooks")
     world.pass_time(8 * MINUTE)
@@ -399,7 +383,7 @@ def test_a_part_that_fails_after_the_recovery_of_another_is_not_said_to_work() -
     assert "We are looking for the cause." in read_page(world)
 
     for revision in world.live["listBooks"]:
-        world.ports.world.set_failure_rate("listBooks", revision, 0.0)
+        world.platform.set_failure_rate("listBooks", revision, 0.0)
     world.pass_time(8 * MINUTE)
 
     [about] = [
@@ -415,12 +399,10 @@ def test_an_order_is_private_unless_the_policy_publishes_it(*, published: bool) 
     times = {Severity.CRITICAL: timedelta(0)} if published else {}
     world = build_world_with_page(components=PARTS, publish_orders_after=times)
     world.deploy_bad(["renderShop"], rate=0.0)
-    world.command(command="rollback", system="bookshop", functions=["renderShop"])
+    world.send_command("rollback", functions=["renderShop"])
     world.command(command="pause")
     world.pass_time(MINUTE)
-    [incident] = world.incidents()
-
-    assert (incident.id in read_page(world)) is published
+    assert (world.incident.id in read_page(world)) is published
     assert read_parts(world)["Shop"] == ("checked" if published else "working")
     assert read_parts(world)["Catalogue"] == "working"
 
@@ -439,43 +421,42 @@ def test_an_order_is_public_once_a_failure_is_observed() -> None:
     def fail_shifts(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "before"):
             for function in world.policy.functions:
-                world.ports.world.fail_late(function, "no capacity")
+                world.platform.fail_late(function, "no capacity")
 
-    world.ports.world.hook = fail_shifts
-    world.command(command="rollback", system="bookshop")
+    world.platform.hook = fail_shifts
+    world.send_command("rollback")
     world.pass_time(20 * MINUTE)
     [incident], [one] = world.incidents(), world.rollbacks()
     times = measure_recovery(
-        world.policy, incident, [one], StateReader(world.ports.store).status_page_record(incident)
+        world.policy, incident, [one], StateReader(world.store).status_page_record(incident)
     )
 
     assert incident.failure_observed_at is not None
     assert read_parts(world) == {"Ordering": "working", "Catalogue": "down", "Shop": "down"}
     assert "No incident." not in read_page(world)
     assert times.status_page_due_at == incident.failure_observed_at + MINUTE
-    assert [sent for sent in world.ports.sender.sent if ":users" in sent.key]
+    assert [sent for sent in world.sent_notices if ":users" in sent.key]
 
 
 def test_an_unpin_is_public_once_a_failure_is_observed() -> None:
     """The newest revision fails, and no alert tells of it."""
     world = build_world_with_page(components=PARTS)
     world.deploy_bad(["renderShop"])
-    world.command(command="rollback", system="bookshop", functions=["renderShop"])
+    world.send_command("rollback", functions=["renderShop"])
     world.pass_time(HOUR)
     assert set(read_parts(world).values()) == {"working"}
 
-    world.command(command="unpin", system="bookshop", functions=["renderShop"])
+    world.send_command("unpin", functions=["renderShop"])
     world.pass_time(5 * MINUTE)
 
-    assert world.incidents()[-1].failure_observed_at is not None
+    assert world.newest_incident.failure_observed_at is not None
     assert read_parts(world) == {"Ordering": "working", "Catalogue": "working", "Shop": "troubled"}
 
 
 def test_a_part_without_counted_requests_is_not_called_working() -> None:
     """An alert is about all functions, and a check observes only those of other parts to fail."""
     world = build_world_with_page(components=(*PARTS, Component("Checkout", groups=("checkout",))))
-    world.command(command="promote", system="bookshop", mode="observe")
-    world.settle()
+    world.carry_out("promote", mode="observe")
     world.deploy_bad(["listBooks", "payOrder"])
     for function in world.policy.groups["checkout"].functions:
         world.ports.counts.rates[function] = 0.0
@@ -486,7 +467,7 @@ def test_a_part_without_counted_requests_is_not_called_working() -> None:
 
     world.ports.counts.rates.clear()
     for revision in world.live["payOrder"]:
-        world.ports.world.set_failure_rate("payOrder", revision, 0.0)
+        world.platform.set_failure_rate("payOrder", revision, 0.0)
     world.pass_time(6 * MINUTE)
 
     assert read_parts(world)["Checkout"] == "working"
@@ -504,15 +485,15 @@ def test_a_part_without_counted_requests_is_corrected_when_the_last_alert_closes
     world.alert()
     world.pass_time(5 * MINUTE)
     [revision] = world.live["getBook"]
-    world.ports.world.set_failure_rate("getBook", revision, 0.0)
+    world.platform.set_failure_rate("getBook", revision, 0.0)
     world.pass_time(16 * MINUTE)
-    world.command(command="accept", system="bookshop", incident=world.incidents()[0].id)
+    world.send_command("accept", incident=world.incident.id)
     world.pass_time(2 * HOUR)
     assert read_parts(world) == {"Catalogue": "working", "Checkout": "unknown"}
 
     world.ports.counts.rates.clear()
     [revision] = world.live["renderShop"]
-    world.ports.world.set_failure_rate("renderShop", revision, 0.0)
+    world.platform.set_failure_rate("renderShop", revision, 0.0)
     world.alert(state="closed")
     world.pass_time(MINUTE)
 
@@ -526,24 +507,24 @@ def test_a_part_without_counted_requests_is_corrected_when_the_last_alert_closes
 def test_the_severity_rises_before_the_rollback_is_verified(reached: str, status: IncidentStatus) -> None:
     """A worse alert that joins is shown on the page and to people at once."""
     world = build_world_with_page()
-    world.ports.world.operation_latency = 90 * SECOND
+    world.platform.operation_latency = 90 * SECOND
     world.deploy_bad()
     joined: list[datetime] = []
 
     def join(verb: str, side: str) -> None:
-        documents = world.ports.store.documents.items()
+        documents = world.documents.items()
         running = [path for path, one in documents if path.startswith("rollbacks/") and one.get(reached)]
         if (verb, side) == ("store.commit", "after") and running and not joined:
-            joined.append(world.ports.clock.now())
+            joined.append(world.now)
             world.alert("0.def")
             [message] = [one for one in world.waiting() if one.topic == topics.ALERTS]
             assert world.deliver(message)
 
-    world.ports.store.hook = join
+    world.store.hook = join
     world.alert(signal="critical_path_blocked")
     world.pass_time(10 * MINUTE)
 
-    [incident] = world.incidents()
+    incident = world.incident
     told = [moment for moment in incident.timeline if "CRITICAL" in moment.note]
     assert incident.severity is Severity.CRITICAL
     assert [moment.status for moment in told] == [status]
@@ -562,8 +543,7 @@ def test_a_paused_rollback_is_shown_as_paused_until_it_continues() -> None:
     words = "We have paused the restoration of a previous version."
 
     paused, heard = read_page(world), read_summaries(world)
-    world.command(command="resume", system="bookshop", actor="anna")
-    world.settle()
+    world.carry_out("resume", actor="anna")
     later = read_summaries(world)[len(heard) :]
     world.pass_time(MINUTE)
 
@@ -584,12 +564,12 @@ def test_a_failed_check_of_the_monitoring_is_shown_until_one_passes() -> None:
     world.alert(state="closed")
     world.settle()
     assert "It works again. We are monitoring it." in read_page(world)
-    [record] = [StateReader(world.ports.store).status_page_record(one) for one in world.incidents()]
+    [record] = [StateReader(world.store).status_page_record(one) for one in world.incidents()]
     assert record is not None
     before, parts, uptime = read_parts(world), record.parts, read_uptimes(world)
 
     make_function_fail(world, "getBook")
-    while world.rollbacks()[0].ill_since is None:
+    while world.rollback.ill_since is None:
         world.pass_time(5 * SECOND)
     world.pass_time(25 * SECOND)
     failed = read_page(world)
@@ -599,14 +579,14 @@ def test_a_failed_check_of_the_monitoring_is_shown_until_one_passes() -> None:
     assert read_parts(world) == {"Ordering": "working", "Catalogue": "checked", "Shop": "working"}
     assert all(map(ge, read_uptimes(world), uptime))
     [serving] = world.live["getBook"]
-    world.ports.world.set_failure_rate("getBook", serving, 0.0)
+    world.platform.set_failure_rate("getBook", serving, 0.0)
     world.pass_time(2 * MINUTE)
 
-    assert world.incidents()[0].status is IncidentStatus.WATCHING
+    assert world.incident.status is IncidentStatus.WATCHING
     assert read_parts(world) == before
     assert "A check failed" not in read_page(world)
     assert all(map(ge, read_uptimes(world), uptime))
-    [record] = [StateReader(world.ports.store).status_page_record(one) for one in world.incidents()]
+    [record] = [StateReader(world.store).status_page_record(one) for one in world.incidents()]
     assert record is not None
     assert record.parts == parts
 
@@ -618,16 +598,14 @@ def read_uptimes(world: World) -> list[float]:
 
 def read_summaries(world: World) -> list[str]:
     """What the business has read, in order."""
-    return [one.notice["body"] for one in world.ports.sender.sent if one.channel == "board"]
+    return [one.notice["body"] for one in world.sent_notices if one.channel == "board"]
 
 
 def test_nothing_personal_or_internal_is_on_it() -> None:
     """No name of a person, no reason, no function, no cause: only the prepared words."""
     world = build_world_with_page()
     world.deploy_bad()
-    world.command(
-        actor="anna@example.com", command="rollback", system="bookshop", reason="ring +49 30 1234567"
-    )
+    world.send_command("rollback", actor="anna@example.com", reason="ring +49 30 1234567")
     world.pass_time(5 * MINUTE)
 
     for name in (PAGE, ATOM, JSON):
@@ -640,7 +618,7 @@ def test_what_the_policy_holds_back_a_person_publishes() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(2 * MINUTE)
-    [incident] = world.incidents()
+    incident = world.incident
     assert incident.id not in read_page(world)
 
     about = {"command": "publish", "system": "bookshop", "incident": incident.id}
@@ -649,7 +627,7 @@ def test_what_the_policy_holds_back_a_person_publishes() -> None:
     world.pass_time(MINUTE)
 
     assert incident.id in read_page(world)
-    assert "INC-20260302-001:published:record" in {one.key for one in world.ports.sender.sent}
+    assert "INC-20260302-001:published:record" in {one.key for one in world.sent_notices}
     [letter] = world.ports.bus.take(topics.DEAD_LETTERS)
     assert "was published by" in letter.attributes["reason"]
 
@@ -661,7 +639,7 @@ def test_a_false_alarm_that_was_over_in_time_is_never_shown() -> None:
     world.alert(state="closed")
     world.pass_time(15 * MINUTE)
 
-    [incident] = world.incidents()
+    incident = world.incident
     assert incident.ended_at is not None
     assert incident.id not in read_page(world)
 
@@ -707,19 +685,19 @@ def test_a_writer_that_dies_anywhere(verb: str, side: str) -> None:
             raise Died
 
     due = [*world.waiting()]
-    now = world.ports.clock.now()
+    now = world.now
     work_queue.publish_work_item(world.ports.bus, work_queue.STATUS_PAGE, "bookshop", now)
     [message] = [one for one in world.waiting() if one not in due]
-    pages.hook = world.ports.store.hook = die
+    pages.hook = world.store.hook = die
     with pytest.raises(Died):
         world.deliver(message)
-    pages.hook = world.ports.store.hook = no_hook
+    pages.hook = world.store.hook = no_hook
     world.start_instances()
-    world.ports.clock.advance(10 * SECOND)
+    world.advance_clock(10 * SECOND)
 
     assert world.deliver(message)
     assert "All parts work." in read_page(world)
-    since = world.ports.store.documents["pages/bookshop"]["since"]
+    since = world.documents["pages/bookshop"]["since"]
     assert since == now + (10 * SECOND if (verb, side) in LOST else timedelta(0))
 
 
@@ -731,14 +709,14 @@ def test_a_slow_writer_does_not_undo_a_newer_page() -> None:
     world = build_world_with_page()
     pages = world.ports.pages
     assert pages is not None
-    work_queue.publish_work_item(world.ports.bus, work_queue.STATUS_PAGE, "bookshop", world.ports.clock.now())
+    work_queue.publish_work_item(world.ports.bus, work_queue.STATUS_PAGE, "bookshop", world.now)
     [message] = world.waiting()
     slow = [True]
 
     def overtake(verb: str, side: str) -> None:
         if slow and (verb, side) == ("pages.put", "before"):
             slow.clear()
-            world.ports.clock.advance(MINUTE)
+            world.advance_clock(MINUTE)
             assert world.deliver(message)
 
     pages.hook = overtake
@@ -751,9 +729,7 @@ def test_a_slow_writer_does_not_undo_a_newer_page() -> None:
 def test_a_request_for_a_page_that_comes_late(late: timedelta, written: bool) -> None:
     """Later ones have asked for it again: a storm of old ones writes nothing."""
     world = build_world_with_page()
-    work_queue.publish_work_item(
-        world.ports.bus, work_queue.STATUS_PAGE, "bookshop", world.ports.clock.now() - late
-    )
+    work_queue.publish_work_item(world.ports.bus, work_queue.STATUS_PAGE, "bookshop", world.now - late)
 
     world.settle()
 
@@ -791,7 +767,7 @@ def test_a_part_that_fails_while_a_rollback_of_another_is_monitored() -> None:
     world.pass_time(3 * MINUTE)
     assert read_parts(world)["Payment"] == "down"
 
-    world.ports.world.set_failure_rate("payOrder", "payorder-00001", 0.0)
+    world.platform.set_failure_rate("payOrder", "payorder-00001", 0.0)
     world.pass_time(6 * MINUTE)
     assert "All parts work again. We are monitoring them." in read_page(world)
 
@@ -802,11 +778,10 @@ def test_an_undo_is_shown_as_an_undo() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(6 * MINUTE)
-    world.command(command="cancel", system="bookshop", incident=world.incidents()[0].id)
-    world.settle()
-    assert world.incidents()[0].status is IncidentStatus.RECOVERED
-    world.ports.world.operation_latency = 50 * SECOND
-    world.command(command="undo", system="bookshop", incident=world.incidents()[0].id)
+    world.carry_out("cancel", incident=world.incident.id)
+    assert world.incident.status is IncidentStatus.RECOVERED
+    world.platform.operation_latency = 50 * SECOND
+    world.send_command("undo", incident=world.incident.id)
     pages: list[str] = []
 
     def keep(verb: str, side: str) -> None:
@@ -814,11 +789,11 @@ def test_an_undo_is_shown_as_an_undo() -> None:
             state = read_public_state(world)
             pages.append(state.word)
 
-    world.ports.world.hook = keep
+    world.platform.hook = keep
     world.settle()
 
     assert set(pages) == {"undoing"}
-    words = [turn.word for turn in public_status_changes(world.incidents()[0])]
+    words = [turn.word for turn in public_status_changes(world.incident)]
     assert words[-4:] == ["rolling back (monitoring)", "undo requested", "undoing", "investigating"]
     assert world.incidents()[0].status is IncidentStatus.ESCALATED
 
@@ -829,14 +804,13 @@ def test_an_undo_that_has_not_begun_is_not_shown_as_an_undo() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(6 * MINUTE)
-    incident = world.incidents()[0].id
-    world.command(command="cancel", system="bookshop", incident=incident)
-    world.settle()
-    world.command(command="pause", system="bookshop")
-    world.command(command="undo", system="bookshop", incident=incident)
+    incident = world.incident.id
+    world.carry_out("cancel", incident=incident)
+    world.send_command("pause")
+    world.send_command("undo", incident=incident)
     world.pass_time(2 * MINUTE)
 
-    assert world.incidents()[0].status is IncidentStatus.UNDO_REQUESTED
+    assert world.incident.status is IncidentStatus.UNDO_REQUESTED
     assert "undoing" not in read_page(world)
     assert "We are checking or changing some parts." in read_page(world)
 
@@ -845,12 +819,11 @@ def build_ordered_later() -> World:
     """Nobody acts on what fails for 20 minutes; then a person orders all functions back."""
     world = build_world_with_page(components=PARTS)
     world.deploy_bad(["renderShop"])
-    world.command(command="promote", system="bookshop", mode="observe")
-    world.settle()
+    world.carry_out("promote", mode="observe")
     labels = {"project_id": world.policy.project, "service_name": "rendershop"}
     world.alert(resource={"type": "cloud_run_revision", "labels": labels})
     world.pass_time(20 * MINUTE)
-    world.command("ada", command="rollback", system="bookshop", severity="MEDIUM", supersede=True)
+    world.send_command("rollback", "ada", severity="MEDIUM", supersede=True)
     return world
 
 
@@ -868,5 +841,5 @@ def test_an_order_continues_the_failure_that_it_repairs() -> None:
     world.pass_time(10 * MINUTE)
     new = world.incidents()[1]
     times = measure_recovery(world.policy, new, world.rollbacks()[1:])
-    [_, recovered] = recovery_lines(times, world.ports.clock.now())
+    [_, recovered] = recovery_lines(times, world.now)
     assert re.match(r"recovered 2\d min .* after detection; the target is 10 min .* late", recovered)

@@ -45,13 +45,13 @@ def declare(**changes: Any) -> World:
     world = World(policy=replace(POLICY, **changes))
     world.ports.pages = MemoryPages()
     world.pass_time(MINUTE)
-    world.command(command="breach", system="bookshop")
+    world.send_command("breach")
     world.pass_time(10 * MINUTE)
     return world
 
 
 def newest(world: World) -> Incident:
-    return world.incidents()[-1]
+    return world.newest_incident
 
 
 def read_parts(world: World) -> dict[str, dict[str, Any]]:
@@ -61,14 +61,14 @@ def read_parts(world: World) -> dict[str, dict[str, Any]]:
 
 def sent(world: World, channel: str) -> list[str]:
     """What people on a channel have read, in order."""
-    found = [one for one in world.ports.sender.sent if f":{channel}" in one.key]
+    found = [one for one in world.sent_notices if f":{channel}" in one.key]
     return [f"{one.notice['subject']}\n{one.notice['body']}" for one in found]
 
 
 def read_times(world: World) -> tuple[str, ...]:
     """The durations of the newest incident, as people read them."""
     mine = [one for one in world.rollbacks() if one.incident == newest(world).id]
-    return recovery_lines(measure_recovery(world.policy, newest(world), mine), world.ports.clock.now())
+    return recovery_lines(measure_recovery(world.policy, newest(world), mine), world.now)
 
 
 def test_a_declared_breach_is_no_outage() -> None:
@@ -88,7 +88,7 @@ def test_a_declared_breach_is_no_outage() -> None:
     assert "The Bookshop: under investigation" in sent(world, "users")[0]
     assert "Impact: under investigation: Website" in sent(world, "team")[1]
     assert read_times(world) == ("nothing was observed to fail",)
-    impact = measure_impact(world.policy, newest(world), ImpactCounts(), world.ports.clock.now())
+    impact = measure_impact(world.policy, newest(world), ImpactCounts(), world.now)
     assert (impact.downtime_seconds, summarize_impact(impact)) == (0.0, "nothing was observed to fail")
 
 
@@ -100,14 +100,14 @@ def test_an_escalated_breach_ends_after_the_declared_time(asks: bool) -> None:
     if asks:
         world.deploy_bad()
         for function, [revision] in world.live.items():
-            world.ports.world.set_failure_rate(function, revision, 0.0)
-    world.command(command="breach", system="bookshop")
+            world.platform.set_failure_rate(function, revision, 0.0)
+    world.send_command("breach")
     world.pass_time(2 * MINUTE)
-    waits = world.rollbacks()[-1].status is RollbackStatus.PARKED
-    world.ports.clock.advance(HOUR)
+    waits = world.newest_rollback.status is RollbackStatus.PARKED
+    world.advance_clock(HOUR)
     world.pass_time(5 * MINUTE)
     escalated = newest(world).status
-    world.ports.clock.advance(world.policy.gates.unobserved_after)
+    world.advance_clock(world.policy.gates.unobserved_after)
     world.pass_time(2 * MINUTE)
 
     assert (waits, escalated) == (asks, IncidentStatus.ESCALATED)
@@ -122,7 +122,7 @@ def test_a_failure_in_a_declared_incident_counts_from_its_alert() -> None:
     world = declare()
     make_function_fail(world, "listBooks")
     world.alert(function="listBooks")
-    alerted_at = world.ports.clock.now()
+    alerted_at = world.now
     world.pass_time(MINUTE)
     began_at = newest(world).failure_observed_at
 
@@ -131,7 +131,7 @@ def test_a_failure_in_a_declared_incident_counts_from_its_alert() -> None:
     assert len(world.incidents()) == 1
     parts = read_parts(world)
     assert (parts["Catalogue"]["state"], parts["Website"]["uptime"]) == ("down", 1.0)
-    impact = measure_impact(world.policy, newest(world), ImpactCounts(), world.ports.clock.now())
+    impact = measure_impact(world.policy, newest(world), ImpactCounts(), world.now)
     assert impact.began_at == began_at
     assert 0.0 < impact.downtime_seconds <= 60.0
     assert "not recovered yet" in read_times(world)[1]
@@ -143,12 +143,12 @@ def test_a_rollback_of_a_declared_breach_restores_nothing() -> None:
     world.ports.pages = MemoryPages()
     world.deploy_bad()
     for function, [revision] in world.live.items():
-        world.ports.world.set_failure_rate(function, revision, 0.0)
-    world.command(command="breach", system="bookshop")
+        world.platform.set_failure_rate(function, revision, 0.0)
+    world.send_command("breach")
     world.pass_time(MINUTE)
     for person in ("ada", "bob"):
         incident = newest(world).id
-        world.command(command="approve", system="bookshop", incident=incident, actor=person)
+        world.send_command("approve", incident=incident, actor=person)
         world.pass_time(MINUTE)
     world.pass_time(3 * MINUTE)
 
@@ -168,10 +168,10 @@ def unpinned() -> World:
     world.alert()
     world.pass_time(HOUR)
     world.ports.pages = MemoryPages()
-    world.ports.world.deploy()
+    world.platform.deploy()
     world.pass_time(30 * MINUTE)
-    world.ports.sender.sent.clear()
-    world.command(command="unpin", system="bookshop", actor="ada", reason="r3 is the fix")
+    world.sent_notices.clear()
+    world.send_command("unpin", actor="ada", reason="r3 is the fix")
     return world
 
 
@@ -179,7 +179,7 @@ def test_an_unpin_of_a_working_system_is_no_outage() -> None:
     """It restores and recovers nothing, has no target, and no part is troubled."""
     world = unpinned()
     world.pass_time(MINUTE)
-    world.command(command="publish", system="bookshop", incident=newest(world).id)
+    world.send_command("publish", incident=newest(world).id)
     world.pass_time(MINUTE)
 
     changed, verified, *_ = read_times(world)
@@ -200,11 +200,11 @@ def test_an_order_of_a_working_system_names_no_stable_version() -> None:
     world.ports.pages = MemoryPages()
     world.deploy_bad()
     for function, [revision] in world.live.items():
-        world.ports.world.set_failure_rate(function, revision, 0.0)
+        world.platform.set_failure_rate(function, revision, 0.0)
     world.pass_time(20 * MINUTE)
-    world.command(command="rollback", system="bookshop", reason="r2 is too dear", severity="MEDIUM")
+    world.send_command("rollback", reason="r2 is too dear", severity="MEDIUM")
     world.pass_time(8 * MINUTE)
-    world.command(command="publish", system="bookshop", incident=newest(world).id)
+    world.send_command("publish", incident=newest(world).id)
     world.pass_time(MINUTE)
 
     assert "stable version" not in read_page(world)
@@ -221,7 +221,7 @@ def test_an_order_against_what_fails_recovers() -> None:
     world.ports.pages = MemoryPages()
     world.deploy_bad()
     world.pass_time(6 * MINUTE)
-    world.command(command="rollback", system="bookshop", reason="checkout is broken")
+    world.send_command("rollback", reason="checkout is broken")
     world.pass_time(6 * MINUTE)
 
     assert newest(world).has_failed

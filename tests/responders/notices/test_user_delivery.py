@@ -44,7 +44,7 @@ def test_each_device_is_told_once() -> None:
     world = build_world_with_users(MANY)
     shared = {"devices": [device_token(0), device_token(1), 7, ""], "news": True}
     world.ports.kept.write(DATABASE, {"users/zoe": shared, "users/zed": {"devices": None}})
-    world.ports.clock.advance(timedelta(minutes=1))
+    world.advance_clock(timedelta(minutes=1))
 
     world.pass_time(timedelta(minutes=3))
 
@@ -211,10 +211,10 @@ def test_users_that_cannot_be_read(failure: Exception, status: str) -> None:
 def test_whoever_was_erased_is_not_told(place: Place) -> None:
     """Though their document is still there, whether its name or a field says whose it is."""
     world = build_world_with_users(3)
-    now, system = world.ports.clock.now(), BOOKSHOP.system
+    now, system = world.now, BOOKSHOP.system
     hashed = ledger.hash_person("salt", user_name(1))
     entry, book = Erasure(system, hashed, now, ()), ErasureLedgerRecord(system, "salt", now)
-    world.ports.store.commit(
+    world.store.commit(
         [
             Put(ledger.ledger_path(system), encode(book)),
             Put(ledger.erasure_path(system, hashed), encode(entry)),
@@ -236,7 +236,7 @@ def test_what_takes_long_goes_on_in_the_next_delivery() -> None:
 
     def take_long(verb: str, side: str) -> None:
         if (verb, side) == ("sender.send_each", "after"):
-            world.ports.clock.advance(timedelta(seconds=15))
+            world.advance_clock(timedelta(seconds=15))
 
     world.ports.sender.hook = take_long
     world.settle()
@@ -252,7 +252,7 @@ def test_users_are_told_as_of_one_moment() -> None:
 
     def change(verb: str, side: str) -> None:
         if (verb, side) == ("sender.send_each", "after"):
-            world.ports.clock.advance(timedelta(seconds=30))
+            world.advance_clock(timedelta(seconds=30))
             world.ports.kept.write(DATABASE, {f"users/{user_name(0)}": None, "users/a": {}})
 
     world.ports.sender.hook = change
@@ -276,7 +276,7 @@ def test_nobody_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 
     log = capsys.readouterr().err
     assert "notice.short" in log
-    state = json.dumps(world.ports.store.documents, default=str)
-    everything = f"{log}{state}{world.ports.sender.sent}"
+    state = json.dumps(world.documents, default=str)
+    everything = f"{log}{state}{world.sent_notices}"
     assert "hush-" not in everything
     assert "ada-" not in everything

@@ -199,14 +199,14 @@ def test_more_users_than_the_cap(tmp_path: Path) -> None:
 def test_whoever_was_erased_gets_no_mail(kind: ChannelKind, tmp_path: Path) -> None:
     """Though their document is still there."""
     world = build_world_with_addresses(tmp_path, USERS, kind)
-    now, system = world.ports.clock.now(), BOOKSHOP.system
+    now, system = world.now, BOOKSHOP.system
     hashed = ledger.hash_person("salt", "bob")
     entry, book = Erasure(system, hashed, now, ()), ErasureLedgerRecord(system, "salt", now)
     writes = [
         Put(ledger.ledger_path(system), encode(book)),
         Put(ledger.erasure_path(system, hashed), encode(entry)),
     ]
-    world.ports.store.commit(writes)
+    world.store.commit(writes)
     world.policy = replace(world.policy, erasure=ErasureRules((Place("users"),)))
     world.start_instances()
     world.pass_time(2 * MINUTES)
@@ -343,12 +343,12 @@ def test_what_is_over_before_anybody_approves(tmp_path: Path) -> None:
     world.pass_time(2 * MINUTES)
     plan = read_notice(world).fingerprint
     for function, [serving] in world.live.items():
-        world.ports.world.set_failure_rate(function, serving, 0.0)
+        world.platform.set_failure_rate(function, serving, 0.0)
     world.alert(state="closed")
     world.ports.alerts.open["0.abc"] = False
     world.pass_time(timedelta(hours=1))
-    assert world.incidents()[-1].ended_at is not None
-    asked = {one.event for one in StateReader(world.ports.store).asked_messages("bookshop")}
+    assert world.newest_incident.ended_at is not None
+    asked = {one.event for one in StateReader(world.store).asked_messages("bookshop")}
     assert "detected" not in asked
 
     approve_message(world, plan=plan)
@@ -376,8 +376,8 @@ def test_addresses_are_stored_nowhere(
     world.pass_time(timedelta(hours=2))
 
     log = capsys.readouterr()
-    everything = f"{log.out}{log.err}{json.dumps(world.ports.store.documents, default=str)}"
-    everything += str(world.ports.sender.sent)
+    everything = f"{log.out}{log.err}{json.dumps(world.documents, default=str)}"
+    everything += str(world.sent_notices)
     assert "command.publish" in everything
     assert "hush" not in everything
 

@@ -50,7 +50,7 @@ def test_two_people_approve_and_the_documents_are_restored_once() -> None:
     assert shop.order_one() == {**SPOILT, "amount": 3}
     assert shop.ports.rewritten.written == ["orders/1"]
     assert [one.status for one in shop.rollbacks()] == [RollbackStatus.SUCCEEDED] * 2
-    assert shop.incidents()[-1].status is IncidentStatus.RESOLVED
+    assert shop.newest_incident.status is IncidentStatus.RESOLVED
     assert shop.find_violated_invariants() == []
 
 
@@ -60,7 +60,7 @@ def test_the_question_is_shown_wherever_people_look(monkeypatch: pytest.MonkeyPa
     shop = SpoiltShop()
     shop.pass_time(15 * MINUTE)
     prompt = WorldPrompt(monkeypatch, tmp_path, shop)
-    [incident] = shop.incidents()
+    incident = shop.incident
 
     waits = "documents change only after approval: 1 document as of 2026-03-02 13:54 UTC; last document in"
     for command in ("status", "report"):
@@ -93,7 +93,7 @@ def test_without_two_approvals_no_document_changes(answer: str) -> None:
     assert question.outcome.startswith(why)
     assert shop.order_one() == SPOILT
     assert shop.live == shop.before
-    assert shop.incidents()[0].status is IncidentStatus.ESCALATED
+    assert shop.incident.status is IncidentStatus.ESCALATED
     assert len(set(notice_texts(shop, "rollback.parked"))) == 1
 
 
@@ -187,8 +187,7 @@ def test_a_copy_is_asked_about() -> None:
     """A copy of before the damage is read as it is."""
     shop = LateShop()
     [backup] = shop.ports.databases.backups(HERE)
-    shop.command("carol", command="copy", system="bookshop", restore_point=backup.name)
-    shop.settle()
+    shop.carry_out("copy", "carol", restore_point=backup.name)
     shop.approve_code_half()
 
     [question] = shop.questions()
@@ -271,12 +270,11 @@ def test_a_code_half_that_failed_asks_nothing_and_can_be_tried_again() -> None:
     def spoil_too() -> None:
         for function, revisions in shop.before.items():
             for revision in revisions:
-                shop.ports.world.set_failure_rate(function, revision, 0.9)
+                shop.platform.set_failure_rate(function, revision, 0.9)
 
-    shop.ports.world.hook = run_once("platform.shift", "after", spoil_too)
+    shop.platform.hook = run_once("platform.shift", "after", spoil_too)
     shop.pass_time(30 * MINUTE)
 
-    [code] = shop.rollbacks()
-    assert code.status is RollbackStatus.FAILED
-    assert shop.incidents()[-1].status is IncidentStatus.ESCALATED
+    assert shop.rollback.status is RollbackStatus.FAILED
+    assert shop.newest_incident.status is IncidentStatus.ESCALATED
     assert any("a person may now retry" in text for text in notice_texts(shop, "rollback.failed"))

@@ -156,7 +156,7 @@ def test_a_pin_is_old_once_it_holds_for_longer(after: timedelta, old: bool) -> N
 def test_a_rollback_leaves_a_pin_for_each_function() -> None:
     """Whose it is, since when, from which rollback, what it holds, and what lifts it."""
     world = build_rolled_back_world()
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
 
     found = read_pins(world)
 
@@ -175,7 +175,7 @@ def test_who_ordered_a_rollback_owns_its_pins() -> None:
     world = World(policy=shorten_watch())
     world.deploy_bad()
 
-    world.command(command="rollback", system="bookshop", functions=["getBook"], actor="alice")
+    world.send_command("rollback", functions=["getBook"], actor="alice")
     world.pass_time(12 * MINUTE)
 
     assert {one.function: one.owner for one in read_pins(world).values()} == {"getBook": "alice"}
@@ -190,11 +190,11 @@ def build_cancelled_world() -> World:
     def cancel(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "after") and not asked:
             asked.append(True)
-            about = {"system": "bookshop", "incident": world.incidents()[-1].id}
+            about = {"system": "bookshop", "incident": world.newest_incident.id}
             world.command(command="cancel", actor="alice", **about)
             world.deliver_newest()
 
-    world.ports.world.hook = cancel
+    world.platform.hook = cancel
     world.alert()
     world.pass_time(5 * MINUTE)
     return world
@@ -204,7 +204,7 @@ def test_a_rollback_that_is_cancelled_leaves_the_pins_of_what_it_did() -> None:
     """What has been led back is held, however the rest ended."""
     world = build_cancelled_world()
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert rollback.status is RollbackStatus.CANCELLED
     done = {step.target for step in world.steps(rollback.id).values() if step.status == "DONE"}
     assert set(read_pins(world)) == done
@@ -214,7 +214,7 @@ def test_a_rollback_that_is_cancelled_leaves_the_pins_of_what_it_did() -> None:
 def test_what_is_deployed_behind_a_pin_is_told_once_as_not_served() -> None:
     """The next deployment of a pinned function says who pins it, and what lifts that."""
     world = build_rolled_back_world()
-    world.ports.world.deploy(["getBook"])
+    world.platform.deploy(["getBook"])
 
     world.pass_time(20 * MINUTE)
 
@@ -222,7 +222,7 @@ def test_what_is_deployed_behind_a_pin_is_told_once_as_not_served() -> None:
     assert "deployed but not served" in text
     assert "getBook: pinned to getbook-00001 since" in text
     assert "rollback unpin --system bookshop --function getBook" in text
-    world.ports.world.deploy(["getBook"])
+    world.platform.deploy(["getBook"])
     world.pass_time(6 * MINUTE)
     assert len(recorded_notice_texts(world, "unserved")) == 2
     assert read_pins(world)["getBook"].newest == "getbook-00004"
@@ -231,8 +231,8 @@ def test_what_is_deployed_behind_a_pin_is_told_once_as_not_served() -> None:
 def test_a_pin_that_somebody_moves_away_by_hand_ends() -> None:
     """What is not held any more is not called pinned."""
     world = build_rolled_back_world()
-    world.ports.world.change_by_hand("getBook", FOLLOWING)
-    world.ports.world.delete_function("listBooks")
+    world.platform.change_by_hand("getBook", FOLLOWING)
+    world.platform.delete_function("listBooks")
 
     world.pass_time(6 * MINUTE)
 
@@ -252,7 +252,7 @@ def test_a_look_that_got_no_answer_about_functions_ends_no_pin() -> None:
         if (verb, side) == ("platform.functions", "before") and "platform.shift" in sent:
             raise Unavailable("no answer")
 
-    world.ports.world.hook = no_answer_from_then_on
+    world.platform.hook = no_answer_from_then_on
     world.alert()
     world.pass_time(12 * MINUTE)
 
@@ -266,7 +266,7 @@ def test_old_pins_are_told_of_once_a_day() -> None:
     world.deploy_bad(["getBook"])
     world.alert()
     world.pass_time(12 * MINUTE)
-    world.ports.clock.advance(DAY)
+    world.advance_clock(DAY)
 
     for _ in range(2):
         world.pass_time(MINUTE)
@@ -274,7 +274,7 @@ def test_old_pins_are_told_of_once_a_day() -> None:
     [text] = recorded_notice_texts(world, "pinned")
     assert "1 function pinned for longer than 30m" in text
     assert "getBook: pinned to getbook-00001" in text
-    world.ports.clock.advance(DAY)
+    world.advance_clock(DAY)
     world.pass_time(MINUTE)
 
     assert len(recorded_notice_texts(world, "pinned")) == 2
@@ -286,19 +286,19 @@ def test_old_pins_are_told_of_once_a_day() -> None:
 def test_an_unpin_leads_the_requests_to_the_newest_and_ends_the_pins() -> None:
     """By a plan like any other: an incident of its own, looked at, set, looked at, watched."""
     world = build_rolled_back_world()
-    world.ports.world.deploy(["getBook"])
+    world.platform.deploy(["getBook"])
     world.pass_time(6 * MINUTE)
 
     assert refused(world, command="unpin", system="bookshop", functions=["getBook"]) == ""
     world.pass_time(12 * MINUTE)
 
     assert world.live["getBook"] == {"getbook-00003": 100}
-    assert world.ports.world.services()["getBook"].traffic == FOLLOWING
+    assert world.platform.services()["getBook"].traffic == FOLLOWING
     assert set(read_pins(world)) == set(BOOKSHOP.functions) - {"getBook"}
-    last = world.rollbacks()[-1]
+    last = world.newest_rollback
     assert (last.status, last.plan and last.plan.target) == (RollbackStatus.SUCCEEDED, "the newest revisions")
-    assert world.incidents()[-1].status is IncidentStatus.RESOLVED
-    system = decode(System, world.ports.store.get(systems.system_path("bookshop")).fields)
+    assert world.newest_incident.status is IncidentStatus.RESOLVED
+    system = decode(System, world.store.get(systems.system_path("bookshop")).fields)
     assert (set(system.chosen), system.suspended) == ({"getBook"}, {})
 
 
@@ -311,14 +311,14 @@ def test_a_look_while_a_rollback_leads_a_pinned_function_elsewhere() -> None:
     def look(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "after") and not looked:
             looked.append(True)
-            world.ports.clock.advance(MINUTE / 6)
+            world.advance_clock(MINUTE / 6)
             publish_audit_hint(world)
             told_of = world.waiting()[-1]
             world.ports.bus.messages.remove(told_of)
             world.deliver(told_of)
 
-    world.ports.world.hook = look
-    world.command(command="rollback", system="bookshop", target=bad.id, functions=["getBook"])
+    world.platform.hook = look
+    world.send_command("rollback", target=bad.id, functions=["getBook"])
     world.pass_time(MINUTE)
 
     assert looked == [True]
@@ -331,17 +331,17 @@ def test_an_unpin_of_what_is_held_on_the_newest_by_its_name() -> None:
     """It serves what it would serve anyway, and the next deployment would not: LATEST is asked."""
     world = build_rolled_back_world()
     [bad] = later_deployments(world)
-    world.command(command="rollback", system="bookshop", target=bad.id, functions=["getBook"])
+    world.send_command("rollback", target=bad.id, functions=["getBook"])
     world.pass_time(MINUTE)
-    assert world.ports.world.services()["getBook"].traffic == (build_traffic_target("getbook-00002"),)
+    assert world.platform.services()["getBook"].traffic == (build_traffic_target("getbook-00002"),)
     world.pass_time(12 * MINUTE)  # it is no better than it was, and somebody wants it all the same
-    ours = {"system": "bookshop", "incident": world.incidents()[-1].id}
+    ours = {"system": "bookshop", "incident": world.newest_incident.id}
     assert refused(world, command="accept", **ours) == ""
 
     assert refused(world, command="unpin", system="bookshop", functions=["getBook"]) == ""
     world.pass_time(MINUTE)
 
-    assert world.ports.world.services()["getBook"].traffic == FOLLOWING
+    assert world.platform.services()["getBook"].traffic == FOLLOWING
     assert "getBook" not in read_pins(world)
 
 
@@ -351,8 +351,8 @@ def test_an_unpin_of_what_is_worse_fails_and_an_undo_pins_it_again() -> None:
     before = world.live
     assert refused(world, command="unpin", system="bookshop", functions=["getBook"]) == ""
     world.pass_time(8 * MINUTE)
-    assert world.rollbacks()[-1].status is RollbackStatus.FAILED
-    incident = world.incidents()[-1].id
+    assert world.newest_rollback.status is RollbackStatus.FAILED
+    incident = world.newest_incident.id
 
     assert refused(world, command="undo", system="bookshop", incident=incident) == ""
     world.pass_time(3 * MINUTE)
@@ -365,14 +365,14 @@ def test_an_unpin_of_what_is_worse_fails_and_an_undo_pins_it_again() -> None:
 def test_what_a_person_holds_is_not_unpinned() -> None:
     """Whoever has moved a function since is there: it is left, and the reason is told."""
     world = build_rolled_back_world()
-    world.ports.world.change_by_hand(
+    world.platform.change_by_hand(
         "getBook", (build_traffic_target("getbook-00001", 50), build_traffic_target(LATEST_REVISION, 50))
     )
 
     named = ["getBook", "listBooks"]
     assert refused(world, command="unpin", system="bookshop", functions=named) == ""
 
-    last = world.rollbacks()[-1]
+    last = world.newest_rollback
     assert last.plan is not None
     left, *warning = sorted(last.plan.reported)
     assert left == "getBook: somebody changed its traffic later"
@@ -404,19 +404,19 @@ def test_an_unpin_is_accepted_while_an_incident_does_not_concern_it(
 ) -> None:
     """A person decides about something else, or nothing but the recovery is awaited."""
     world = build_rolled_back_world()
-    world.ports.world.deploy()
-    world.command(command="promote", system="bookshop", mode=mode)
+    world.platform.deploy()
+    world.send_command("promote", mode=mode)
     world.alert("0.later", signal=signal)
     world.ports.alerts.open["0.later"] = True
     world.pass_time(6 * MINUTE)
-    standing = world.incidents()[-1]
+    standing = world.newest_incident
     assert standing.status is status
 
     assert refused(world, command="unpin", system="bookshop", functions=["getBook"]) == ""
     world.pass_time(12 * MINUTE)
 
     assert "getBook" not in read_pins(world)
-    assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
+    assert world.newest_rollback.status is RollbackStatus.SUCCEEDED
     assert world.incidents()[-2].id == standing.id
     assert world.incidents()[-2].ended_at is None
 
@@ -433,7 +433,7 @@ def test_an_unpin_is_refused_while_a_person_decides_about_these_functions() -> N
 def test_an_unpin_is_shown_as_an_unpin() -> None:
     """Incident and public state say so until it is over: nothing is rolled back."""
     world = build_rolled_back_world()
-    world.ports.world.deploy()
+    world.platform.deploy()
     world.pass_time(6 * MINUTE)
 
     assert refused(world, command="unpin", system="bookshop") == ""
@@ -441,7 +441,7 @@ def test_an_unpin_is_shown_as_an_unpin() -> None:
     assert state.word.startswith("unpinning")
     world.pass_time(12 * MINUTE)
 
-    incident = world.incidents()[-1]
+    incident = world.newest_incident
     assert IncidentStatus.UNPINNING in [one.status for one in incident.timeline]
     assert IncidentStatus.ROLLING_BACK not in [one.status for one in incident.timeline]
     state = read_public_state(world)
@@ -505,10 +505,10 @@ def test_an_unpin_is_not_offered_while_it_would_be_refused() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(4 * MINUTE)
-    incident = world.incidents()[-1]
+    incident = world.newest_incident
     assert incident.ended_at is None
     assert read_pins(world)
-    world.ports.world.deploy(["getBook"])
+    world.platform.deploy(["getBook"])
     publish_audit_hint(world)
     world.settle()
 

@@ -43,20 +43,18 @@ def over(policy: Any = COUNTING, prepare: Callable[[World], None] = lambda _: No
     prepare(world)
     world.deploy_bad()
     world.alert()
-    while not world.incidents() or world.incidents()[0].ended_at is None:
+    while not world.incidents() or world.incident.ended_at is None:
         world.pass_time(MINUTE)
     return world
 
 
 def report(world: World) -> FiledReport:
-    fields = world.ports.store.documents[filed_report.report_path(IT["incident"])]
+    fields = world.documents[filed_report.report_path(IT["incident"])]
     return decode(FiledReport, fields)
 
 
 def said(world: World, event: str) -> list[Any]:
-    return [
-        one for one in StateReader(world.ports.store).notices(IT["incident"]) if one.event.startswith(event)
-    ]
+    return [one for one in StateReader(world.store).notices(IT["incident"]) if one.event.startswith(event)]
 
 
 def test_within_minutes_of_its_end_it_is_filed_and_told() -> None:
@@ -68,7 +66,7 @@ def test_within_minutes_of_its_end_it_is_filed_and_told() -> None:
 
     kept = report(world)
     assert kept.written_at is not None
-    ended_at = world.incidents()[0].ended_at
+    ended_at = world.incident.ended_at
     assert ended_at is not None
     assert kept.written_at - ended_at <= 5 * MINUTE
     assert kept.counts.requests is not None
@@ -114,9 +112,7 @@ def test_the_business_reads_of_users_and_cost(is_counted: bool) -> None:
     world = over(replace(COUNTING, outage=outage, channels=(*COUNTING.channels, board)))
     world.pass_time(6 * MINUTE)
 
-    [summary] = [
-        one.notice for one in world.ports.sender.sent if ":report" in one.key and one.channel == "board"
-    ]
+    [summary] = [one.notice for one in world.sent_notices if ":report" in one.key and one.channel == "board"]
     [known] = [line for line in summary["body"].splitlines() if line.startswith("Impact so far: ")]
     kept = report(world)
     if is_counted:
@@ -134,10 +130,10 @@ def test_an_order_that_breaks_what_worked_is_not_seamless() -> None:
     world.deploy_bad(rate=0.0)
     for function, revisions in stable.items():
         for revision in revisions:
-            world.ports.world.set_failure_rate(function, revision, 0.5)
-    world.command(command="rollback", system="bookshop", auto_confirm=True)
+            world.platform.set_failure_rate(function, revision, 0.5)
+    world.send_command("rollback", auto_confirm=True)
     world.pass_time(6 * MINUTE)
-    one, now = world.incidents()[0], world.ports.clock.now()
+    one, now = world.incident, world.now
 
     found = count_impact(world.ports, COUNTING, one, ImpactCounts(), now)
 
@@ -150,21 +146,21 @@ def test_requests_of_a_move_that_may_be_counted_later() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(MINUTE)
-    one, now = world.incidents()[0], world.ports.clock.now()
+    one, now = world.incident, world.now
 
-    assert world.rollbacks()[0].shifted_at is not None
+    assert world.rollback.shifted_at is not None
     assert count_impact(world.ports, COUNTING, one, ImpactCounts(), now).shift_line == ""
 
 
 def test_whom_a_short_trouble_has_met_is_counted() -> None:
     """Routers count by whole minutes: those that it has touched are counted whole."""
     world = over()
-    one = world.incidents()[0]
+    one = world.incident
     began = one.onset_at.replace(second=20, microsecond=0)
     judged = replace(one.timeline[0], status=incident.IncidentStatus.INVESTIGATING)
     brief = replace(one, onset_at=began, timeline=[judged], ended_at=began + HALF_A_MINUTE)
 
-    found = count_impact(world.ports, COUNTING, brief, ImpactCounts(), world.ports.clock.now())
+    found = count_impact(world.ports, COUNTING, brief, ImpactCounts(), world.now)
 
     assert found.requests is not None
     assert found.requests.failed > 0
@@ -175,8 +171,8 @@ def test_whom_a_short_trouble_has_met_is_counted() -> None:
 def test_what_routers_may_count_later_is_named() -> None:
     """Their counts are visible up to three minutes late."""
     world = over()
-    still = replace(world.incidents()[0], ended_at=None, timeline=world.incidents()[0].timeline[:1])
-    now = world.ports.clock.now()
+    still = replace(world.incident, ended_at=None, timeline=world.incident.timeline[:1])
+    now = world.now
 
     found = count_impact(world.ports, COUNTING, still, ImpactCounts(), now)
 
@@ -187,13 +183,13 @@ def test_a_redelivery_files_nothing_twice() -> None:
     """What is written is due no more."""
     world = over()
     world.pass_time(6 * MINUTE)
-    before = dict(world.ports.store.documents[filed_report.report_path(IT["incident"])])
+    before = dict(world.documents[filed_report.report_path(IT["incident"])])
 
     due = {"kind": "report", "id": IT["incident"], "due_at": "2026-03-02T12:00:00Z"}
     world.publish("rollback-work", due)
     world.settle()
 
-    assert world.ports.store.documents[filed_report.report_path(IT["incident"])] == before
+    assert world.documents[filed_report.report_path(IT["incident"])] == before
 
 
 def test_metrics_that_give_no_answer_are_waited_for_and_not_for_ever() -> None:
@@ -221,7 +217,7 @@ def test_an_incident_that_comes_back_is_reported_when_it_is_over_again() -> None
     world = over()
     world.alert(incident="0.second")
     world.settle()
-    assert world.incidents()[0].ended_at is None
+    assert world.incident.ended_at is None
 
     world.pass_time(5 * MINUTE)
     assert report(world).written_at is None
@@ -240,7 +236,7 @@ def test_of_a_false_alarm_nobody_is_reminded() -> None:
     world.alert()
     world.alert(state="closed")
     world.pass_time(20 * MINUTE)
-    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
+    assert world.incident.status is incident.IncidentStatus.RESOLVED
 
     assert report(world).written_at is not None
     assert said(world, "report") + said(world, "root-cause") == []
@@ -251,15 +247,15 @@ def test_a_day_after_the_end_people_are_reminded_once() -> None:
     world = over()
     world.pass_time(6 * MINUTE)
     [reminder] = said(world, "root-cause")
-    ended_at = world.incidents()[0].ended_at
+    ended_at = world.incident.ended_at
     assert ended_at is not None
     assert reminder.due_at == ended_at + 24 * HOUR
     assert any(line.startswith("rollback root-cause INC-20260302-001") for line in reminder.commands)
 
-    world.ports.clock.advance(24 * HOUR)
+    world.advance_clock(24 * HOUR)
     world.pass_time(5 * MINUTE)
 
-    keys = [one.key for one in world.ports.sender.sent if ":root-cause:" in one.key]
+    keys = [one.key for one in world.sent_notices if ":root-cause:" in one.key]
     assert keys == [f"INC-20260302-001:root-cause:{COUNTING.channels[0].name}"]
 
 
@@ -297,7 +293,7 @@ def test_a_root_cause_is_in_the_report_and_on_the_page_and_nobody_is_reminded() 
     [told] = said(world, "analysed")
     assert told.status is NoticeStatus.SENT
 
-    world.ports.clock.advance(24 * HOUR)
+    world.advance_clock(24 * HOUR)
     world.pass_time(5 * MINUTE)
 
     [reminder] = said(world, "root-cause")
@@ -314,11 +310,11 @@ def test_a_root_cause_may_be_known_before_it_is_over_and_be_corrected() -> None:
     for cause in ("the network", "a migration"):
         world.command(command="root-cause", cause=cause, **IT)
         world.settle()
-    while world.incidents()[0].ended_at is None:
+    while world.incident.ended_at is None:
         world.pass_time(MINUTE)
     world.pass_time(6 * MINUTE)
 
-    found = world.incidents()[0].analysis
+    found = world.incident.analysis
     assert found is not None
     assert (found.cause, found.prevention) == ("a migration", "")
     assert "- Prevention: nobody has recorded" in zlib.decompress(report(world).markdown).decode()
@@ -334,7 +330,7 @@ def test_a_root_cause_says_something(wrong: dict[str, Any]) -> None:
     world.settle()
 
     assert len(read_dead_letters(world)) == 1
-    assert world.incidents()[0].analysis is None
+    assert world.incident.analysis is None
 
 
 def test_a_report_that_is_held_expires_never() -> None:

@@ -12,7 +12,7 @@ from tests.support.decision.outages import notice_texts
 from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, tick_clock
 from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
-from tests.support.rollbacks.complete_scenario import approve_rollback, newest_rollback
+from tests.support.rollbacks.complete_scenario import approve_rollback
 from tests.support.runtime.switches import notice_lines, publish_command
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -38,7 +38,7 @@ def left(world: World, moment: float) -> list[str]:
 def test_a_person_ends_all_sessions() -> None:
     """Of everybody, and that is told with how many they were; what is begun later counts."""
     world = signed_in()
-    before = world.ports.clock.now().timestamp()
+    before = world.now.timestamp()
 
     assert publish_command(world, "revoke-sessions", system="bookshop") == ""
 
@@ -55,14 +55,13 @@ def test_sessions_of_a_system_that_names_no_identity() -> None:
 def test_a_pause_before_the_sessions_end() -> None:
     """It is looked at before each page; lifted, the rest goes on."""
     world = signed_in()
-    world.command(command="pause", system="bookshop")
-    world.settle()
-    before = world.ports.clock.now().timestamp()
-    world.command(command="revoke-sessions", system="bookshop")
+    world.carry_out("pause")
+    before = world.now.timestamp()
+    world.send_command("revoke-sessions")
     world.pass_time(2 * MINUTE)
     assert left(world, before) == PEOPLE
 
-    world.command(command="resume", system="bookshop")
+    world.send_command("resume")
     world.pass_time(2 * MINUTE)
 
     assert left(world, before) == []
@@ -73,9 +72,8 @@ def test_somebody_whose_sessions_do_not_end(minutes: int) -> None:
     """It is tried again, for a day; then people are told that it is not everybody."""
     world = signed_in()
     world.ports.beside.hook = raise_error("sessions.end", Unavailable("no answer"))
-    world.command(command="revoke-sessions", system="bookshop")
-    world.settle()
-    world.ports.clock.advance(minutes * MINUTE)
+    world.carry_out("revoke-sessions")
+    world.advance_clock(minutes * MINUTE)
     world.pass_time(MINUTE)
 
     given_up = minutes > 24 * 60
@@ -86,7 +84,7 @@ def test_sessions_that_may_not_be_ended() -> None:
     """That is told at once: whoever got in is in still."""
     world = signed_in()
     world.ports.beside.hook = raise_error("sessions.people", Rejected("no right to list people"))
-    world.command(command="revoke-sessions", system="bookshop")
+    world.send_command("revoke-sessions")
     world.pass_time(MINUTE)
 
     [told] = notice_lines(world, "revoke-sessions")
@@ -97,7 +95,7 @@ def test_people_who_may_not_be_changed() -> None:
     """How many they are is told: nobody takes them for signed out."""
     world = signed_in()
     world.ports.beside.hook = raise_error("sessions.end", Rejected("no right to change people"))
-    world.command(command="revoke-sessions", system="bookshop")
+    world.send_command("revoke-sessions")
     world.pass_time(2 * MINUTE)
 
     [told] = notice_lines(world, "revoke-sessions")
@@ -108,14 +106,14 @@ def test_people_who_may_not_be_changed() -> None:
 def test_nobody_says_who_is_signed_in() -> None:
     """It is asked again in a while, by nobody but whom the clock tells."""
     world = signed_in()
-    before = world.ports.clock.now().timestamp()
+    before = world.now.timestamp()
 
     def silent(verb: str, side: str) -> None:
         if verb == "sessions.people":
             raise Unavailable("no answer")
 
     world.ports.beside.hook = silent
-    world.command(command="revoke-sessions", system="bookshop")
+    world.send_command("revoke-sessions")
     world.settle(limit=10)
     assert world.waiting() == []
 
@@ -130,25 +128,24 @@ def test_a_breach_that_a_person_declares(barrier: bool) -> None:
     world = signed_in()
     deploy_bad_release(world, "sites", "rules", "identity")
     if barrier:
-        world.command(command="mark-barrier", system="bookshop", deployment="bad")
-        world.settle()
-    before = world.ports.clock.now().timestamp()
+        world.carry_out("mark-barrier", deployment="bad")
+    before = world.now.timestamp()
 
     assert publish_command(world, "breach", system="bookshop") == ""
     world.pass_time(MINUTE)
 
-    assert newest_rollback(world).status is RollbackStatus.PARKED
-    assert world.incidents()[0].signal == "security_breach"
+    assert world.newest_rollback.status is RollbackStatus.PARKED
+    assert world.incident.signal == "security_breach"
     assert "every session of before it begins ends with it" in notice_texts(world, "rollback.parked")[0]
-    stops = [one["gate"] for one in newest_rollback(world).gates if one["leads_to"] == "ask"]
+    stops = [one["gate"] for one in world.newest_rollback.gates if one["leads_to"] == "ask"]
     assert ("barrier" in stops) is barrier
     assert left(world, before) == PEOPLE
     approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
     assert left(world, before) == []
     assert world.ports.beside.sites["shop"].version == "v1"
-    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED  # a person says it is over
+    assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
+    assert world.incident.status is incident.IncidentStatus.ESCALATED  # a person says it is over
     assert world.find_violated_invariants() == []
 
 
@@ -156,12 +153,12 @@ def test_a_breach_that_nobody_approves() -> None:
     """Nothing goes back, and nobody has to sign in again."""
     world = signed_in()
     deploy_bad_release(world, "sites")
-    before = world.ports.clock.now().timestamp()
+    before = world.now.timestamp()
 
     publish_command(world, "breach", system="bookshop")
     world.pass_time(HOUR)
 
-    assert newest_rollback(world).status is RollbackStatus.NOT_TAKEN
+    assert world.newest_rollback.status is RollbackStatus.NOT_TAKEN
     assert left(world, before) == PEOPLE
 
 
@@ -170,8 +167,7 @@ def test_sign_in_that_goes_back_leaves_sessions() -> None:
     world = signed_in()
     deploy_bad_release(world, "identity")
 
-    world.command(command="rollback", system="bookshop", scenario="auth")
-    world.settle()
+    world.carry_out("rollback", scenario="auth")
 
     assert "sessions stay; `rollback revoke-sessions`" in notice_texts(world, "rollback.parked")[0]
 
@@ -179,7 +175,7 @@ def test_sign_in_that_goes_back_leaves_sessions() -> None:
 def run(saboteur: FaultInjectorHook) -> World:
     world = signed_in(saboteur)
     saboteur.world, saboteur.active = world, True
-    world.command(command="revoke-sessions", id="mine", system="bookshop")
+    world.send_command("revoke-sessions", id="mine")
     tick_clock(world, saboteur, 6)
     saboteur.active = False
     return world
@@ -200,9 +196,9 @@ def test_a_fault_while_sessions_end(point: int, fault: InjectedFault) -> None:
     """Wherever it dies, or hears nothing, they are all over in the end, and it is told once."""
     world = run(FaultInjectorHook(point, fault, COUNTED))
 
-    assert left(world, world.ports.clock.now().timestamp() - 3600) == []
+    assert left(world, world.now.timestamp() - 3600) == []
     assert all(world.ports.beside.sessions_since.values())
-    told = {one.key for one in world.ports.sender.sent if "mine:revoke-sessions" in one.key}
+    told = {one.key for one in world.sent_notices if "mine:revoke-sessions" in one.key}
     assert len(told) == 1
     assert world.find_violated_invariants() == []
 
@@ -210,7 +206,7 @@ def test_a_fault_while_sessions_end(point: int, fault: InjectedFault) -> None:
 def test_a_worker_in_whose_way_another_one_is() -> None:
     """What is at work already is no reason to come again: the clock hands on what is left."""
     world = signed_in()
-    world.command(command="revoke-sessions", system="bookshop")
+    world.send_command("revoke-sessions")
     [asked] = world.ports.bus.take(topics.COMMANDS)
     world.deliver(asked)
     [published] = world.ports.bus.take(topics.WORK)
@@ -227,5 +223,5 @@ def test_a_worker_in_whose_way_another_one_is() -> None:
 
     assert others == [True]
     world.settle()
-    assert left(world, world.ports.clock.now().timestamp()) == []
+    assert left(world, world.now.timestamp()) == []
     assert len(notice_lines(world, "revoke-sessions")) == 1

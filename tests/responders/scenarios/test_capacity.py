@@ -27,7 +27,7 @@ def warm(instances: int) -> Policy:
 
 def reported(world: World) -> list[str]:
     """What the newest plan says beside its steps."""
-    plan = world.rollbacks()[-1].plan
+    plan = world.newest_rollback.plan
     return list(plan.reported) if plan is not None else []
 
 
@@ -39,7 +39,7 @@ def rolled_back(policy: Policy, function: str = "getBook") -> World:
 
 def ordered(world: World, function: str = "getBook") -> World:
     world.deploy_bad([function])
-    world.command(command="rollback", system="bookshop", functions=[function])
+    world.send_command("rollback", functions=[function])
     world.pass_time(12 * MINUTE)
     return world
 
@@ -73,12 +73,12 @@ def test_a_function_does_not_come_back_cold_where_the_policy_wants_it_warm() -> 
     world = rolled_back(warm(2))
 
     assert world.live["getBook"] == {"getbook-00001": 100}
-    assert world.ports.world.services()["getBook"].scaling == Scaling(2)
+    assert world.platform.services()["getBook"].scaling == Scaling(2)
     assert reported(world) == [
         "getBook: the instances of its service become 2 or more with the shift "
         "(0 or more now, 2 are kept warm)"
     ]
-    assert world.ports.world.applied_shifts == ["getbook"]
+    assert world.platform.applied_shifts == ["getbook"]
 
 
 def test_an_undo_gives_the_instances_back_as_they_were() -> None:
@@ -88,19 +88,19 @@ def test_an_undo_gives_the_instances_back_as_they_were() -> None:
     assert publish_command(world, "undo") == ""
     world.pass_time(3 * MINUTE)
 
-    service = world.ports.world.services()["getBook"]
+    service = world.platform.services()["getBook"]
     assert (service.traffic, service.scaling) == (FOLLOWING, Scaling())
 
 
 def test_an_undo_leaves_the_instances_that_somebody_has_set_since() -> None:
     """The traffic goes back; who changed the instances is told that they stay."""
     world = rolled_back(warm(2))
-    world.ports.world.scale_by_hand("getBook", Scaling(9))
+    world.platform.scale_by_hand("getBook", Scaling(9))
 
     assert publish_command(world, "undo") == ""
     world.pass_time(3 * MINUTE)
 
-    service = world.ports.world.services()["getBook"]
+    service = world.platform.services()["getBook"]
     assert (service.traffic, service.scaling) == (FOLLOWING, Scaling(9))
     assert reported(world)[1:] == ["getBook: its instances were changed later, and stay 9 or more"]
 
@@ -108,17 +108,16 @@ def test_an_undo_leaves_the_instances_that_somebody_has_set_since() -> None:
 def test_instances_that_were_taken_away_since_come_back() -> None:
     """What was recorded with the stable deployment is what a service has again."""
     world = World(policy=shorten_watch())
-    world.ports.world.scale_by_hand("getBook", Scaling(3, 50))
-    world.ports.world.deploy(["getBook"])
+    world.platform.scale_by_hand("getBook", Scaling(3, 50))
+    world.platform.deploy(["getBook"])
     world.announce("v2", stable=True)
     world.pass_time(5 * MINUTE)
-    world.command(command="mark-stable", system="bookshop", deployment="v2")
-    world.settle()
-    world.ports.world.scale_by_hand("getBook", Scaling(0, 1))
+    world.carry_out("mark-stable", deployment="v2")
+    world.platform.scale_by_hand("getBook", Scaling(0, 1))
 
     ordered(world)
 
-    assert world.ports.world.services()["getBook"].scaling == Scaling(3, 50)
+    assert world.platform.services()["getBook"].scaling == Scaling(3, 50)
     assert reported(world) == [
         "getBook: the instances of its service become 3 to 50 with the shift (0 to 1 now)"
     ]
@@ -127,22 +126,22 @@ def test_instances_that_were_taken_away_since_come_back() -> None:
 def test_more_than_there_was_stays_and_is_said() -> None:
     """Nothing is taken away in an incident; that it is not what it was is known all the same."""
     world = World(policy=shorten_watch())
-    world.ports.world.scale_by_hand("getBook", Scaling(4))
+    world.platform.scale_by_hand("getBook", Scaling(4))
 
     ordered(world)
 
-    assert world.ports.world.services()["getBook"].scaling == Scaling(4)
+    assert world.platform.services()["getBook"].scaling == Scaling(4)
     assert reported(world) == ["getBook: the instances of its service stay 4 or more (0 or more then)"]
 
 
 def test_what_is_scaled_by_hand_stays_so_and_is_warned_about() -> None:
     """Whoever has stopped a function does not see it started by a rollback."""
     world = World(policy=warm(2))
-    world.ports.world.scale_by_hand("getBook", BY_HAND)
+    world.platform.scale_by_hand("getBook", BY_HAND)
 
     ordered(world)
 
-    assert world.ports.world.services()["getBook"].scaling == BY_HAND
+    assert world.platform.services()["getBook"].scaling == BY_HAND
     assert reported(world) == ["getBook: its instances are 0, set manually, and are not changed"]
 
 
@@ -152,10 +151,9 @@ def test_less_that_comes_back_with_a_revision_is_warned_about() -> None:
     more = build_configuration(
         {}, iter(()), account="any", min_instances=2, max_instances=200, concurrency=500
     )
-    world.ports.world.deploy(["getBook"], configuration=more, failure_rate=0.8)
-    world.ports.clock.advance(10 * MINUTE)
-    world.command(command="rollback", system="bookshop", functions=["getBook"])
-    world.settle()
+    world.platform.deploy(["getBook"], configuration=more, failure_rate=0.8)
+    world.advance_clock(10 * MINUTE)
+    world.carry_out("rollback", functions=["getBook"])
 
     assert reported(world) == [
         "getBook: its old revision has 80 concurrent requests per instance (500 now), "
@@ -172,29 +170,29 @@ def test_instances_that_somebody_sets_meanwhile_are_not_overwritten() -> None:
     def somebody(verb: str, side: str) -> None:
         if (verb, side) == ("platform.dry_run", "before") and not done:
             done.append(True)
-            world.ports.world.scale_by_hand("getBook", Scaling(7))
+            world.platform.scale_by_hand("getBook", Scaling(7))
 
-    world.ports.world.hook = somebody
-    world.command(command="rollback", system="bookshop", functions=["getBook"])
+    world.platform.hook = somebody
+    world.send_command("rollback", functions=["getBook"])
     world.pass_time(12 * MINUTE)
 
-    last = world.rollbacks()[-1]
+    last = world.newest_rollback
     step = world.steps(last.id)["shift getBook"]
     assert (last.status, step.status) == (RollbackStatus.FAILED, StepStatus.STOPPED)
     assert step.note == "found other instances: 7 or more"
-    assert world.ports.world.services()["getBook"].scaling == Scaling(7)
+    assert world.platform.services()["getBook"].scaling == Scaling(7)
 
 
 def test_other_instances_are_no_deployment() -> None:
     """Nothing else serves because of them, and nobody is suspected."""
     world = World(policy=shorten_watch())
     known = Query("deployments")
-    before = world.ports.store.query(known)
-    world.ports.world.scale_by_hand("getBook", Scaling(7))
+    before = world.store.query(known)
+    world.platform.scale_by_hand("getBook", Scaling(7))
 
     world.pass_time(10 * MINUTE)
 
-    assert len(world.ports.store.query(known)) == len(before)
+    assert len(world.store.query(known)) == len(before)
 
 
 def test_a_group_keeps_nothing_warm_unless_it_says_so() -> None:

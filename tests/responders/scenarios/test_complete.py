@@ -22,7 +22,6 @@ from tests.support.rollbacks.complete_scenario import (
     MINUTE,
     approve_rollback,
     live_resources,
-    newest_rollback,
     read_deployments,
     start_outage,
 )
@@ -40,15 +39,15 @@ def test_a_bad_site() -> None:
 
     assert live_resources(world)["site"] == "v1"
     assert world.live == stable
-    [one] = world.rollbacks()
-    assert one.status is RollbackStatus.SUCCEEDED
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.SUCCEEDED
     unmeasured = "not known to be over: frontend unavailable"
-    assert one.outcome == f"no regression of what it changed, {unmeasured}"
+    assert rollback.outcome == f"no regression of what it changed, {unmeasured}"
     assert {name: it.status for name, it in read_deployments(world).items()} == {
         "v1": deployment.DeploymentStatus.STABLE,
         "bad": deployment.DeploymentStatus.BAD,
     }
-    assert world.incidents()[0].status is incident.IncidentStatus.INVESTIGATING
+    assert world.incident.status is incident.IncidentStatus.INVESTIGATING
 
 
 def test_what_no_check_observes_to_recover_is_never_resolved() -> None:
@@ -57,13 +56,13 @@ def test_what_no_check_observes_to_recover_is_never_resolved() -> None:
     deploy_bad_release(world, "sites")
     start_outage(world, "frontend_unavailable", "site")
     world.pass_time(HOUR)
-    waiting = world.incidents()[0]
+    waiting = world.incident
 
-    world.ports.clock.advance(world.policy.gates.unobserved_after)
+    world.advance_clock(world.policy.gates.unobserved_after)
     world.pass_time(2 * MINUTE)
 
     assert (waiting.status, waiting.ended_at) == (incident.IncidentStatus.INVESTIGATING, None)
-    assert world.incidents()[0].status is incident.IncidentStatus.RECOVERY_NOT_OBSERVED
+    assert world.incident.status is incident.IncidentStatus.RECOVERY_NOT_OBSERVED
     assert not any("works again" in text for text in notice_texts(world, "incident.recovery-not-observed"))
 
 
@@ -90,7 +89,7 @@ def test_everything_at_once() -> None:
     assert (live_resources(world)["rules"], live_resources(world)["mfa"]) == ("r1", "ENABLED")
     assert live_resources(world)["indexes"] == []  # what stands between code and data is another scenario's
     assert world.find_violated_invariants() == []
-    assert world.incidents()[0].status is incident.IncidentStatus.INVESTIGATING
+    assert world.incident.status is incident.IncidentStatus.INVESTIGATING
 
 
 @pytest.mark.parametrize("part", ["site", "colour"])
@@ -100,32 +99,31 @@ def test_what_a_person_has_changed_during_the_incident(part: str) -> None:
     estate = world.ports.beside
     stable = world.live
     deploy_bad_release(world, "functions", "sites", "remote_config")
-    until = world.ports.clock.now() + HOUR
-    world.command(command="freeze", system="bookshop", until=until.isoformat())
-    world.settle()
+    until = world.now + HOUR
+    world.carry_out("freeze", until=until.isoformat())
     world.ports.prober.down = lambda probe: probe == "shop" and world.live != stable
     world.alert(signal="frontend_unavailable")
     world.pass_time(MINUTE)
 
     if part == "site":
-        now = world.ports.clock.now()
+        now = world.now
         estate.statuses["shop", "v3"] = "FINALIZED"
         estate.sites["shop"] = replace(estate.sites["shop"], version="v3", released_at=now)
     else:
         publish_audit_hint(world)  # what was there before is seen once more, after the detection
         world.settle()
-        world.ports.clock.advance(timedelta(seconds=10))
+        world.advance_clock(timedelta(seconds=10))
         estate.land_template('{"parameters":{"colour":"green"}}')
     publish_audit_hint(world)
     world.settle()
-    world.command(command="unfreeze", system="bookshop")
+    world.send_command("unfreeze")
     world.pass_time(5 * MINUTE)
 
     theirs = {"site": "v3"} if part == "site" else {"colour": '{"parameters":{"colour":"green"}}'}
     ours = {"site": "v1", "colour": '{"parameters":{"colour":"red"}}'}
     assert world.live == stable
     assert {name: live_resources(world)[name] for name in ours} == {**ours, **theirs}
-    plan = world.rollbacks()[0].plan
+    plan = world.rollback.plan
     assert plan is not None
     assert any("changed manually, kept until" in line for line in plan.reported)
     assert "changed manually" in str(notice_texts(world, "suspended"))
@@ -138,15 +136,15 @@ def test_what_asks_is_not_wanted(word: str) -> None:
     deploy_bad_release(world, "sites", "rules")
     start_outage(world, "frontend_unavailable", "rules")
     world.pass_time(MINUTE)
-    [one] = world.incidents()
+    one = world.incident
     if word == "reject":
-        world.command(command="reject", system="bookshop", incident=one.id)
+        world.send_command("reject", incident=one.id)
 
     world.pass_time(HOUR)
 
     assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v1", "r2")
     assert [it.status for it in world.rollbacks()] == [RollbackStatus.SUCCEEDED, RollbackStatus.NOT_TAKEN]
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
+    assert world.incident.status is incident.IncidentStatus.ESCALATED
 
 
 def test_well_without_what_asks() -> None:
@@ -171,14 +169,12 @@ def test_a_version_that_is_gone() -> None:
 
     start_outage(world, "frontend_unavailable")
 
-    [one] = world.rollbacks()
-    assert one.status is RollbackStatus.NOT_TAKEN
-    assert "v1 is gone: it cannot be released" in one.outcome
-    [text, *_] = [
-        str(sent.notice["text"]) for sent in world.ports.sender.sent if "rollback.escalated" in sent.key
-    ]
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.NOT_TAKEN
+    assert "v1 is gone: it cannot be released" in rollback.outcome
+    [text, *_] = [str(sent.notice["text"]) for sent in world.sent_notices if "rollback.escalated" in sent.key]
     prepared = f"rollback run --system {world.policy.system} --scenario complete --target v1"
-    assert f"{prepared} --reason {one.incident}" in text
+    assert f"{prepared} --reason {rollback.incident}" in text
     assert '"scenario":"complete"' in text
 
 
@@ -195,7 +191,7 @@ def test_a_new_client_against_old_functions(works: bool) -> None:
     world.settle()
     world.pass_time(HOUR)
 
-    one = newest_rollback(world)
+    one = world.newest_rollback
     assert (world.live, live_resources(world)["site"]) == (stable, "v2")
     assert one.plan is not None
     assert NEW_CLIENTS_WARNING in one.plan.reported
@@ -223,7 +219,7 @@ def test_triggers_that_come_together(others: tuple[str, ...], scenario: Scenario
         world.alert(f"0.{signal}", signal=signal)
     world.settle()
 
-    plan = world.rollbacks()[0].plan
+    plan = world.rollback.plan
     assert plan is not None
     assert plan.scenario is scenario
 
@@ -236,7 +232,7 @@ def test_a_breach_that_is_declared() -> None:
     world.alert(signal="security_breach")
     world.pass_time(MINUTE)
 
-    assert newest_rollback(world).status is RollbackStatus.PARKED
+    assert world.newest_rollback.status is RollbackStatus.PARKED
     assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v2", "r2")
     approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
@@ -267,23 +263,22 @@ def test_a_database_that_a_policy_counts_as_the_whole_system() -> None:
     start_outage(world, "database_failure_rate", "site")
     world.pass_time(20 * MINUTE)
 
-    [one] = world.rollbacks()
-    assert one.plan is not None
-    assert one.plan.scenario is ScenarioName.COMPLETE
-    assert (one.status, live_resources(world)["site"]) == (RollbackStatus.SUCCEEDED, "v1")
+    rollback = world.rollback
+    assert rollback.plan is not None
+    assert rollback.plan.scenario is ScenarioName.COMPLETE
+    assert (rollback.status, live_resources(world)["site"]) == (RollbackStatus.SUCCEEDED, "v1")
 
 
 def test_a_barrier_before_everything() -> None:
     """Nobody goes back past it by machine: a person is asked, with the whole plan."""
     world = build_healthy_shop()
     deploy_bad_release(world, "sites", "rules")
-    world.command(command="mark-barrier", system="bookshop", deployment="bad")
-    world.settle()
+    world.carry_out("mark-barrier", deployment="bad")
 
     start_outage(world, "frontend_unavailable", "site")
 
-    assert newest_rollback(world).status is RollbackStatus.PARKED
-    assert "barrier" in newest_rollback(world).outcome
+    assert world.newest_rollback.status is RollbackStatus.PARKED
+    assert "barrier" in world.newest_rollback.outcome
     assert live_resources(world)["site"] == "v2"
 
 
@@ -306,7 +301,7 @@ def test_configuration_that_changed_with_the_bad_release(
 
     start_outage(world, signal, "site")
 
-    one = newest_rollback(world)
+    one = world.newest_rollback
     assert (one.status is RollbackStatus.PARKED, one.outcome) == (bool(asks), asks and f"barrier: {asks}")
 
 
@@ -315,8 +310,7 @@ def test_an_order_passes_over_configuration() -> None:
     world = build_healthy_shop(policy=ASKING_SHOP)
     deploy_bad_release(world, "sites", "indexes")
 
-    world.command(command="rollback", system="bookshop", scenario="complete")
-    world.settle()
+    world.carry_out("rollback", scenario="complete")
 
     assert live_resources(world)["site"] == "v1"
 
@@ -325,19 +319,19 @@ def test_every_function_failing_as_one() -> None:
     """All at 100 % is no matter of functions alone: all that changed goes back."""
     world = build_healthy_shop()
     deploy_bad_release(world, "sites")
-    world.ports.world.deploy(None, failure_rate=1.0)
+    world.platform.deploy(None, failure_rate=1.0)
     world.announce("worse")
     world.settle()
-    world.ports.clock.advance(10 * MINUTE)
+    world.advance_clock(10 * MINUTE)
 
     start_outage(world, "function_failure_rate", "site")
     world.pass_time(HOUR)
 
-    plan = world.rollbacks()[0].plan
+    plan = world.rollback.plan
     assert plan is not None
     assert plan.scenario is ScenarioName.COMPLETE
     assert live_resources(world)["site"] == "v1"
-    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+    assert world.newest_rollback.status is RollbackStatus.SUCCEEDED
 
 
 def test_an_order_for_everything() -> None:
@@ -345,7 +339,7 @@ def test_an_order_for_everything() -> None:
     world = build_healthy_shop()
     deploy_bad_release(world, "sites", "rules")
 
-    world.command(command="rollback", system="bookshop", scenario="complete")
+    world.send_command("rollback", scenario="complete")
     world.pass_time(20 * MINUTE)
 
     assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v1", "r2")
@@ -357,7 +351,7 @@ def test_an_order_that_confirms_itself() -> None:
     world = build_healthy_shop()
     deploy_bad_release(world, "sites", "rules")
 
-    world.command(command="rollback", system="bookshop", scenario="complete", auto_confirm=True)
+    world.send_command("rollback", scenario="complete", auto_confirm=True)
     world.pass_time(20 * MINUTE)
 
     assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v1", "r2")
@@ -372,7 +366,7 @@ def test_an_order_that_confirms_itself_for_rules_too() -> None:
     world = build_healthy_shop(policy=replace(SHOP, gates=replace(SHOP.gates, security_approval=False)))
     deploy_bad_release(world, "sites", "rules")
 
-    world.command(command="rollback", system="bookshop", scenario="complete", auto_confirm=True)
+    world.send_command("rollback", scenario="complete", auto_confirm=True)
     world.pass_time(HOUR)
 
     assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v1", "r1")
@@ -383,7 +377,6 @@ def test_an_order_for_what_is_there_already() -> None:
     """Nothing is done, and that is said."""
     world = build_healthy_shop()
 
-    world.command(command="rollback", system="bookshop", scenario="complete")
-    world.settle()
+    world.carry_out("rollback", scenario="complete")
 
-    assert newest_rollback(world).outcome == "everything asked for is at its target already"
+    assert world.newest_rollback.outcome == "everything asked for is at its target already"

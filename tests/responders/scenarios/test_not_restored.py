@@ -85,16 +85,16 @@ def test_a_function_that_does_not_go_back_is_not_told_of() -> None:
 def test_that_queued_events_meet_the_old_code_is_told_with_a_rollback() -> None:
     """Whoever is told of the decision reads which function's events that are."""
     world = World()
-    world.ports.world.services()["orderStatus"].waiting = 41
+    world.platform.services()["orderStatus"].waiting = 41
     world.deploy_bad()
 
     world.alert()
     world.settle()
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     [decided] = [
         str(sent.notice)
-        for sent in world.ports.sender.sent
+        for sent in world.sent_notices
         if sent.key.split(":")[1] == "rollback.decided" and sent.key.endswith(":record")
     ]
     line = "orderStatus: events that failed are retried for a day; the old code will receive them"

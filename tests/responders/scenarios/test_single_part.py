@@ -25,7 +25,6 @@ from tests.support.rollbacks.complete_scenario import (
     MINUTE,
     approve_rollback,
     live_resources,
-    newest_rollback,
     start_outage,
 )
 from tests.support.runtime.world import World
@@ -38,20 +37,20 @@ def test_sign_in_that_fails_by_its_settings() -> None:
 
     start_outage(world, "authentication_failure", "mfa")
 
-    [one] = world.rollbacks()
-    assert one.status is RollbackStatus.PARKED
-    assert one.question is not None
-    assert one.question.needed == 2
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.PARKED
+    assert rollback.question is not None
+    assert rollback.question.needed == 2
     approve_rollback(world, "alice")
     assert live_resources(world)["mfa"] == "DISABLED"
     approve_rollback(world, "bob")
     world.pass_time(HOUR)
     assert world.ports.beside.effects == ["set authorizedDomains, mfa.state"]
-    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+    assert world.newest_rollback.status is RollbackStatus.SUCCEEDED
     assert shifted_functions(world) == set()
-    done = [moment.note for moment in world.incidents()[0].timeline if moment.status in EFFECT_STATUSES]
+    done = [moment.note for moment in world.incident.timeline if moment.status in EFFECT_STATUSES]
     assert [note for note in done if "recovered " in note]
-    assert [note for note in (*done, newest_rollback(world).outcome) if "function" in note] == []
+    assert [note for note in (*done, world.newest_rollback.outcome) if "function" in note] == []
 
 
 EFFECT_STATUSES = {IncidentStatus.VERIFYING, IncidentStatus.WATCHING, IncidentStatus.RESOLVED}
@@ -82,9 +81,9 @@ def test_who_signs_in_once_the_settings_are_back(
     approve_rollback(world, "bob")
     world.pass_time(HOUR)
 
-    assert newest_rollback(world).status is status
-    assert outcome in newest_rollback(world).outcome
-    assert (newest_rollback(world).verified_at is not None) is (still_failing < 0.3 and enough == 20)
+    assert world.newest_rollback.status is status
+    assert outcome in world.newest_rollback.outcome
+    assert (world.newest_rollback.verified_at is not None) is (still_failing < 0.3 and enough == 20)
 
 
 def test_sign_in_that_fails_by_functions_and_settings() -> None:
@@ -102,7 +101,7 @@ def test_sign_in_that_fails_by_functions_and_settings() -> None:
     approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
     assert live_resources(world)["mfa"] == "ENABLED"
-    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+    assert world.newest_rollback.status is RollbackStatus.SUCCEEDED
     assert world.find_violated_invariants() == []
 
 
@@ -114,8 +113,7 @@ def test_settings_that_a_policy_restores_without_approval() -> None:
     start_outage(world, "authentication_failure", "mfa")
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
-    assert one.status is RollbackStatus.SUCCEEDED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
     assert shifted_functions(world) == set(SIGNING_IN)
     assert live_resources(world)["mfa"] == "ENABLED"
     assert world.find_violated_invariants() == []
@@ -130,23 +128,26 @@ def test_settings_that_own_probes_alone_see_are_asked_about_at_once() -> None:
     world.alert("probe:bookshop:1", signal="authentication_failure")
     world.settle()
 
-    [one] = world.rollbacks()
-    assert one.status is RollbackStatus.PARKED
-    assert "still true: no second source: 1 probe fails" in one.outcome
-    assert "approval: every changed part needs approval" in one.outcome
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.PARKED
+    assert "still true: no second source: 1 probe fails" in rollback.outcome
+    assert "approval: every changed part needs approval" in rollback.outcome
 
 
 def test_sign_in_that_fails_without_a_change() -> None:
     """That is an attack, or an outage elsewhere: people are told, and nothing goes back."""
     world = build_healthy_shop()
-    world.ports.clock.advance(HOUR)
+    world.advance_clock(HOUR)
 
     start_outage(world, "authentication_failure")
     world.pass_time(5 * MINUTE)
 
-    [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (RollbackStatus.NOT_TAKEN, "cause: nothing changed since v1")
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
+    rollback = world.rollback
+    assert (rollback.status, rollback.outcome) == (
+        RollbackStatus.NOT_TAKEN,
+        "cause: nothing changed since v1",
+    )
+    assert world.incident.status is incident.IncidentStatus.ESCALATED
     assert world.ports.beside.effects == []
 
 
@@ -159,18 +160,18 @@ def test_a_dropped_index() -> None:
     world.pass_time(HOUR)
 
     assert live_resources(world)["indexes"] == [CARTS]
-    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+    assert world.newest_rollback.status is RollbackStatus.SUCCEEDED
 
 
 def test_a_database_that_fails_without_a_change() -> None:
     """Nothing of ours explains it: a person is told, and data stays where it is."""
     world = build_healthy_shop()
-    world.ports.clock.advance(HOUR)
+    world.advance_clock(HOUR)
 
     start_outage(world, "database_failure_rate")
     world.pass_time(5 * MINUTE)
 
-    assert newest_rollback(world).outcome == "cause: nothing changed since v1"
+    assert world.newest_rollback.outcome == "cause: nothing changed since v1"
     assert world.ports.beside.effects == []
 
 
@@ -183,12 +184,12 @@ def test_a_feature(order: dict[str, Any], site: str, colour: str, functions: set
     world = build_healthy_shop()
     deploy_bad_release(world, "functions", "sites", "remote_config")
 
-    world.command(command="rollback", system="bookshop", scenario="feature", **order)
+    world.send_command("rollback", scenario="feature", **order)
     world.pass_time(20 * MINUTE)
 
     assert (live_resources(world)["site"], shifted_functions(world)) == (site, functions)
     assert colour in str(live_resources(world)["colour"])
-    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+    assert world.newest_rollback.status is RollbackStatus.SUCCEEDED
 
 
 def test_a_feature_that_fails_where_a_policy_names_its_scenario() -> None:
@@ -199,11 +200,11 @@ def test_a_feature_that_fails_where_a_policy_names_its_scenario() -> None:
 
     world.alert(signal="performance_degraded")
     world.settle()
-    assert newest_rollback(world).status is RollbackStatus.PARKED
+    assert world.newest_rollback.status is RollbackStatus.PARKED
     approve_rollback(world, "alice")
     world.pass_time(20 * MINUTE)
 
-    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+    assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
     assert shifted_functions(world) == set(SIGNING_IN)
 
 
@@ -211,15 +212,15 @@ def test_settings_that_were_changed_as_it_began() -> None:
     """No look can tell what was first: a person answers, with the whole plan before them."""
     world = build_healthy_shop()
     world.pass_time(MINUTE)
-    began = world.ports.clock.now()
+    began = world.now
     deploy_bad_release(world, "identity", "signing in")
 
     world.ports.prober.down = lambda probe: probe == "shop" and live_resources(world)["mfa"] != "ENABLED"
     world.alert(signal="authentication_failure", started_at=began)
     world.settle()
 
-    assert newest_rollback(world).status is RollbackStatus.PARKED
-    assert "no look can tell" in newest_rollback(world).outcome
+    assert world.newest_rollback.status is RollbackStatus.PARKED
+    assert "no look can tell" in world.newest_rollback.outcome
     assert shifted_functions(world) == set()
     approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)

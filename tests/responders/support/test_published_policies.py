@@ -352,7 +352,7 @@ def test_a_plan_keeps_the_policy_that_it_was_made_with(
     ports.store.hook = ports.world.hook = no_hook
     world.pass_time(timedelta(minutes=25))
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert rollback.plan is not None
     assert (rollback.status, rollback.plan.policy) == (RollbackStatus.SUCCEEDED, BUNDLED.fingerprint)
     assert live.published.current().policies["bookshop"].text == OTHER

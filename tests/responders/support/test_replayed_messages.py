@@ -70,7 +70,7 @@ def test_an_order_of_three_days_ago_is_not_given_today() -> None:
     world.deploy_bad()
     bad = world.live
     letters = refused(world)
-    give_up(letters, topics.OVERRIDE, ORDER, world.ports.clock.now() - 3 * DAY)
+    give_up(letters, topics.OVERRIDE, ORDER, world.now - 3 * DAY)
 
     replay(world, letters)
 
@@ -80,7 +80,7 @@ def test_an_order_of_three_days_ago_is_not_given_today() -> None:
     assert letter["replayed_from"] == "41"
     replay(world, refused(world))
     assert letter == {**read_dead_letters(world)[-1], "message_id": letter["message_id"]}
-    trail = world.ports.store.query(Query(system_chain.system_events_path(system_chain.UNCLAIMED_SYSTEM)))
+    trail = world.store.query(Query(system_chain.system_events_path(system_chain.UNCLAIMED_SYSTEM)))
     told = [one.fields["facts"] for one in trail if one.fields]
     assert [one["replayed_from"] for one in told] == ["41", "41"]
 
@@ -91,7 +91,7 @@ def test_an_order_of_just_now_that_comes_back_twice_is_given_once() -> None:
     stable = world.live
     world.deploy_bad()
     letters = refused(world)
-    said_at = world.ports.clock.now() - MINUTE
+    said_at = world.now - MINUTE
 
     for _ in range(2):
         give_up(letters, topics.OVERRIDE, ORDER, said_at)
@@ -100,7 +100,7 @@ def test_an_order_of_just_now_that_comes_back_twice_is_given_once() -> None:
 
     assert world.live == stable
     assert [one.status for one in world.rollbacks()] == [rollback.RollbackStatus.SUCCEEDED]
-    assert "commands/41" in world.ports.store.documents
+    assert "commands/41" in world.documents
 
 
 def test_a_pause_counts_from_when_it_was_said() -> None:
@@ -108,12 +108,12 @@ def test_a_pause_counts_from_when_it_was_said() -> None:
     world = World()
     letters = refused(world)
     pause = {"version": 1, "command": "pause", "expires": "1h", "reason": "looking"}
-    give_up(letters, topics.OVERRIDE, pause, world.ports.clock.now() - 30 * MINUTE)
+    give_up(letters, topics.OVERRIDE, pause, world.now - 30 * MINUTE)
 
     replay(world, letters)
 
-    kept = world.ports.store.documents["controls/global"]["pause"]
-    assert kept["expires_at"] == world.ports.clock.now() + 30 * MINUTE
+    kept = world.documents["controls/global"]["pause"]
+    assert kept["expires_at"] == world.now + 30 * MINUTE
 
 
 def test_an_alert_of_three_days_ago_rolls_nothing_back() -> None:
@@ -122,13 +122,13 @@ def test_an_alert_of_three_days_ago_rolls_nothing_back() -> None:
     world.deploy_bad()
     bad = world.live
     letters = refused(world)
-    give_up(letters, topics.ALERTS, world.notification(), world.ports.clock.now() - 3 * DAY)
+    give_up(letters, topics.ALERTS, world.notification(), world.now - 3 * DAY)
 
     replay(world, letters)
     world.pass_time(30 * MINUTE)
 
     assert world.live == bad
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.NOT_TAKEN
     assert "stale" in one.outcome
 
@@ -137,12 +137,12 @@ def test_a_finding_of_three_days_ago_is_as_old() -> None:
     """As an alert is."""
     world = World(policy=replace(SHOP, findings=FindingRules()))
     letters = refused(world)
-    told_at = world.ports.clock.now() - 3 * DAY
+    told_at = world.now - 3 * DAY
     give_up(letters, topics.ALERTS, FINDING, told_at)
 
     replay(world, letters)
 
-    [alert] = [kept for path, kept in world.ports.store.documents.items() if "alerts/" in path]
+    [alert] = [kept for path, kept in world.documents.items() if "alerts/" in path]
     assert alert["published_at"] == told_at
 
 
@@ -152,7 +152,7 @@ def test_a_deployment_that_comes_back_twice_is_one() -> None:
     deploy_release(world, "getBook")
     letters = refused(world)
     said = {"version": 1, "system": "bookshop", "git_hash": "a1b2c3"}
-    told_at = world.ports.clock.now()
+    told_at = world.now
 
     for _ in range(2):
         give_up(letters, topics.DEPLOYMENTS, said, told_at)
@@ -166,8 +166,8 @@ def test_a_deployment_that_comes_back_twice_is_one() -> None:
 def test_what_was_stable_three_days_ago_is_not_what_is_live_today() -> None:
     """A deployment was told of when it was, and its word is not about a newer one."""
     world = World()
-    told_at = world.ports.clock.now()
-    world.ports.clock.advance(3 * DAY)
+    told_at = world.now
+    world.advance_clock(3 * DAY)
     deploy_release(world, "getBook")
     letters = refused(world)
     said = {"version": 1, "system": "bookshop", "deployment": "v0", "stable": True}
@@ -188,7 +188,7 @@ def test_whatever_an_attribute_claims_to_be(claimed: str) -> None:
 
     world.settle()
 
-    assert f"commands/{message.id}" in world.ports.store.documents
+    assert f"commands/{message.id}" in world.documents
 
 
 @pytest.mark.parametrize("claimed", ["", "now", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:59"])
@@ -199,8 +199,8 @@ def test_whatever_an_attribute_claims_of_its_age(claimed: str) -> None:
 
     world.settle()
 
-    kept = world.ports.store.documents["controls/global"]["pause"]
-    assert kept["at"] == world.ports.clock.now()
+    kept = world.documents["controls/global"]["pause"]
+    assert kept["at"] == world.now
 
 
 def pause(world: World, **attributes: str) -> None:

@@ -54,28 +54,27 @@ def test_trouble_has_begun_before_it_is_told_of() -> None:
     """A time that is still to come is none: what was changed before the alert explains it."""
     world = World()
     world.deploy_bad()
-    said_at = world.ports.clock.now()
+    said_at = world.now
 
     world.alert(started_at=said_at + timedelta(hours=5))
     world.pass_time(timedelta(hours=1))
 
-    assert world.incidents()[0].onset_at == said_at
-    [one] = world.rollbacks()
-    assert one.status is rollback.RollbackStatus.SUCCEEDED
+    assert world.incident.onset_at == said_at
+    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_one_alert_makes_incident_rollback_public_state_and_notice_at_once() -> None:
     """Commit 1 holds everything that must exist from detection on."""
     world = World()
-    commits = world.ports.store.commits
+    commits = world.store.commits
 
     world.alert()
     [published] = world.waiting()
     world.ports.bus.messages.remove(published)
     assert world.deliver(published)
 
-    documents = world.ports.store.documents
-    assert world.ports.store.commits == commits + 1
+    documents = world.documents
+    assert world.store.commits == commits + 1
     assert documents["incidents/INC-20260302-001"]["status"] == "DETECTED"
     assert documents["rollbacks/INC-20260302-001"]["status"] == "DECIDING"
     assert documents["public/bookshop/incidents/INC-20260302-001"]["word"] == "checking a report"
@@ -108,7 +107,7 @@ def test_an_instance_remembers_what_it_has_settled() -> None:
     world.ports.bus.messages.clear()
     world.deliver(published)
     asked: list[str] = []
-    world.ports.store.hook = lambda verb, side: asked.append(verb)
+    world.store.hook = lambda verb, side: asked.append(verb)
 
     world.deliver(published)
 
@@ -121,12 +120,12 @@ def test_a_further_alert_joins_the_open_incident_as_a_document_of_its_own() -> N
     world.alert("0.first")
     [published] = world.waiting()
     world.deliver(published)
-    before = world.ports.store.documents
+    before = world.documents
 
     world.alert("0.second")
     world.deliver(world.waiting()[-1])
 
-    after = world.ports.store.documents
+    after = world.documents
     assert set(after) - set(before) == {"alerts/0.second:open"}
     assert after["alerts/0.second:open"]["incident"] == "INC-20260302-001"
     assert all(after[path] == before[path] for path in before)
@@ -138,7 +137,7 @@ def test_an_alert_shortly_after_the_end_joins_the_same_incident() -> None:
     world.alert("0.first")
     world.settle()
     world.pass_time(timedelta(minutes=4))
-    assert world.incidents()[0].ended_at is not None
+    assert world.incident.ended_at is not None
 
     world.alert("0.second")
     world.settle()
@@ -165,8 +164,7 @@ def test_an_alert_that_joins_while_the_incident_ends_is_not_lost() -> None:
     world.deploy_bad()
     world.alert("0.first")
     world.pass_time(timedelta(minutes=5))
-    [one] = world.rollbacks()
-    assert one.status is rollback.RollbackStatus.WATCHING
+    assert world.rollback.status is rollback.RollbackStatus.WATCHING
     ended: list[bool] = []
 
     def end_it_meanwhile(verb: str, side: str) -> None:
@@ -177,13 +175,13 @@ def test_an_alert_that_joins_while_the_incident_ends_is_not_lost() -> None:
     world.alert("0.second")
     [published] = world.waiting()
     world.ports.bus.messages.remove(published)
-    world.ports.store.hook = end_it_meanwhile
+    world.store.hook = end_it_meanwhile
     world.deliver(published)
-    world.ports.store.hook = lambda verb, side: None
+    world.store.hook = lambda verb, side: None
     world.pass_time(timedelta(minutes=10))
 
     assert len(world.rollbacks()) == 2
-    kept = world.ports.store.documents["alerts/0.second:open"]
+    kept = world.documents["alerts/0.second:open"]
     assert kept["absorbed_by"] == world.rollbacks()[1].id
 
 
@@ -195,7 +193,7 @@ def test_a_closed_notification_is_evidence_and_opens_nothing() -> None:
     world.settle()
 
     assert world.incidents() == []
-    assert world.ports.store.documents["alerts/0.abc:closed"]["incident"] == ""
+    assert world.documents["alerts/0.abc:closed"]["incident"] == ""
 
 
 def test_a_test_notification_is_recorded_and_nothing_else() -> None:
@@ -207,7 +205,7 @@ def test_a_test_notification_is_recorded_and_nothing_else() -> None:
 
     assert world.incidents() == []
     assert read_dead_letters(world) == []
-    recorded = [fields for path, fields in world.ports.store.documents.items() if "audit/test:" in path]
+    recorded = [fields for path, fields in world.documents.items() if "audit/test:" in path]
     assert [one["name"] for one in recorded] == ["alert.test"]
 
 
@@ -224,7 +222,7 @@ def test_what_is_no_notification_is_kept_as_a_dead_letter_with_its_reason(
 ) -> None:
     """Refused is audited, dead-lettered, told and acknowledged."""
     world = World()
-    world.ports.sender.sent.clear()
+    world.sent_notices.clear()
     if content:
         world.publish(topics.ALERTS, content)
     else:
@@ -235,7 +233,7 @@ def test_what_is_no_notification_is_kept_as_a_dead_letter_with_its_reason(
     [letter] = read_dead_letters(world)
     assert reason.lower() in letter["reason"].lower()
     assert letter["source_topic"].endswith("/topics/rollback-alerts")
-    assert [sent.key.split(":")[1] for sent in world.ports.sender.sent] == ["refused"]
+    assert [sent.key.split(":")[1] for sent in world.sent_notices] == ["refused"]
 
 
 def test_an_alert_of_a_foreign_project_is_refused() -> None:
@@ -254,14 +252,14 @@ def test_an_alert_of_a_foreign_project_is_refused() -> None:
 def test_many_refusals_are_told_once_an_hour() -> None:
     """A storm of nonsense does not drown the people who are told of it."""
     world = World()
-    world.ports.sender.sent.clear()
+    world.sent_notices.clear()
     for number in range(20):
         world.publish(topics.ALERTS, f"nonsense {number}".encode())
 
     world.settle()
 
     assert len(read_dead_letters(world)) == 20
-    assert len(world.ports.sender.sent) == 1
+    assert len(world.sent_notices) == 1
 
 
 def test_a_store_that_does_not_answer_means_redelivery() -> None:
@@ -274,7 +272,7 @@ def test_a_store_that_does_not_answer_means_redelivery() -> None:
         if side == "before":
             raise Unavailable("down")
 
-    world.ports.store.hook = down
+    world.store.hook = down
 
     assert not world.deliver(published)
 
@@ -289,7 +287,7 @@ def test_documents_that_never_hold_still_mean_redelivery() -> None:
         if verb == "store.commit":
             raise Moved("somebody was faster")
 
-    world.ports.store.hook = contended
+    world.store.hook = contended
 
     assert not world.deliver(published)
 
@@ -300,13 +298,13 @@ def test_an_alert_that_claims_to_be_published_before_all_times_rolls_back(claime
     world = World()
     stable = world.live
     world.deploy_bad()
-    said_at = world.ports.clock.now()
+    said_at = world.now
 
     data = json.dumps(world.notification(started_at=EPOCH)).encode()
     world.ports.bus.publish(topics.ALERTS, data, {"first_published_at": claimed})
     world.pass_time(timedelta(hours=1))
 
-    assert world.incidents()[0].onset_at == said_at
+    assert world.incident.onset_at == said_at
     assert world.live == stable
 
 
@@ -322,4 +320,4 @@ def test_an_alert_that_another_system_has_is_refused(state: str) -> None:
     data = json.dumps(world.notification(state=state, policy_user_labels=labels)).encode()
 
     with pytest.raises(Refused, match="of shelf is stored already: of bookshop"):
-        trigger.receive(PubSubMessage("9", "t", data, {}, world.ports.clock.now()))
+        trigger.receive(PubSubMessage("9", "t", data, {}, world.now))

@@ -24,38 +24,38 @@ def tick(world: World) -> None:
 def test_one_tick_sweeps_twice_half_a_minute_apart() -> None:
     """What falls due between two minutes waits half a minute at most."""
     world = World()
-    world.ports.clock.advance(timedelta(seconds=7))
-    start = world.ports.clock.now()
+    world.advance_clock(timedelta(seconds=7))
+    start = world.now
 
     tick(world)
 
-    ticks = [path for path in world.ports.store.documents if path.startswith("ticks/20260302T")]
+    ticks = [path for path in world.documents if path.startswith("ticks/20260302T")]
     assert len(ticks) == 2
-    assert world.ports.clock.now() - start < timedelta(seconds=30)
+    assert world.now - start < timedelta(seconds=30)
 
 
 def test_the_second_schedulers_tick_sweeps_nothing_again() -> None:
     """Two jobs in two regions tick each minute; one sweep is enough."""
     world = World()
     tick(world)
-    commits = world.ports.store.commits
+    commits = world.store.commits
     world.ports.clock.jump(-timedelta(seconds=25))
 
     tick(world)
 
-    assert world.ports.store.commits == commits
+    assert world.store.commits == commits
 
 
 def test_the_second_schedulers_tick_does_not_wait() -> None:
     """While the first one sweeps both half minutes, nobody pays for a second one that waits."""
     world = World()
-    start = world.ports.clock.now()
+    start = world.now
     tick(world)
-    world.ports.clock.jump(start - world.ports.clock.now())
+    world.ports.clock.jump(start - world.now)
 
     tick(world)
 
-    assert world.ports.clock.now() - start < timedelta(seconds=1)
+    assert world.now - start < timedelta(seconds=1)
 
 
 def test_a_tick_that_comes_again_sweeps_the_half_minute_that_is_left() -> None:
@@ -64,23 +64,23 @@ def test_a_tick_that_comes_again_sweeps_the_half_minute_that_is_left() -> None:
     world.publish(topics.CLOCK, b"{}")
     [published] = [one for one in world.waiting() if one.topic == topics.CLOCK]
     assert world.deliver(published)
-    first, second = sorted(path for path in world.ports.store.documents if path.startswith("ticks/20260302T"))
+    first, second = sorted(path for path in world.documents if path.startswith("ticks/20260302T"))
     world.ports.clock.jump(-timedelta(seconds=25))
-    del world.ports.store.documents[second]
+    del world.documents[second]
 
     assert world.deliver(published)
 
-    assert {first, second} <= {*world.ports.store.documents}
+    assert {first, second} <= {*world.documents}
 
 
 def test_a_late_tick_leaves_no_half_minute_without_a_sweep() -> None:
     """One that is 40 s late sweeps half of the next minute; the next tick sweeps the other half."""
     world = World()
-    world.ports.clock.advance(timedelta(seconds=40))
+    world.advance_clock(timedelta(seconds=40))
     tick(world)
     tick(world)
 
-    ticks = {path for path in world.ports.store.documents if path.startswith("ticks/20260302T")}
+    ticks = {path for path in world.documents if path.startswith("ticks/20260302T")}
     assert len(ticks) == 3
 
 
@@ -88,8 +88,8 @@ def test_a_late_tick_leaves_no_half_minute_without_a_sweep() -> None:
 def test_no_system_starves_another(kind: str) -> None:
     """What is due in one is handed on, however much is stuck in others, known or not."""
     world = World()
-    now = world.ports.clock.now()
-    store, collection = world.ports.store, work_queue.COLLECTION_BY_KIND[kind]
+    now = world.now
+    store, collection = world.store, work_queue.COLLECTION_BY_KIND[kind]
     before = {one.data for one in world.ports.bus.messages}
     stuck = [(system, number) for system in ("gone", "busy") for number in range(6)]
     for system, number in [*stuck, ("bookshop", 0)]:
@@ -110,13 +110,11 @@ def test_no_system_starves_another(kind: str) -> None:
 def test_a_command_over_all_systems_is_handed_on() -> None:
     """It is nobody's alone, and somebody does it."""
     world = World()
-    now = world.ports.clock.now()
+    now = world.now
     fields = {"system": ALL_SYSTEMS, "due_at": now}
-    world.ports.store.commit([Create("commands/everywhere", fields)])
+    world.store.commit([Create("commands/everywhere", fields)])
 
-    work_queue.publish_due_items(
-        world.ports.store, world.ports.bus, work_queue.COMMAND, now, [world.policy.system]
-    )
+    work_queue.publish_due_items(world.store, world.ports.bus, work_queue.COMMAND, now, [world.policy.system])
 
     assert [json.loads(one.data)["id"] for one in world.waiting()] == ["everywhere"]
 
@@ -145,7 +143,7 @@ def test_the_age_of_the_oldest_due_work_is_told(
     [published] = world.waiting()
     world.ports.bus.messages.clear()
     world.deliver(published)
-    world.ports.clock.advance(timedelta(minutes=minutes))
+    world.advance_clock(timedelta(minutes=minutes))
     capsys.readouterr()
 
     tick(world)
@@ -173,7 +171,7 @@ def test_loose_events_are_sealed_into_their_systems_chain() -> None:
     for _ in range(31):
         tick(world)
 
-    store = world.ports.store
+    store = world.store
     entries = [decode(AuditEntry, one.fields) for one in store.query(Query("systems/unclaimed/seals"))]
     head = decode(ChainHead, store.get("chains/unclaimed").fields)
     told = [
@@ -194,7 +192,7 @@ def test_a_chain_is_looked_at_once_in_a_quarter(monkeypatch: pytest.MonkeyPatch)
     first = len(asked)
     tick(world)
     again = len(asked)
-    world.ports.clock.advance(timedelta(minutes=15))
+    world.advance_clock(timedelta(minutes=15))
     tick(world)
 
     assert first == 3  # of the system, of all systems, and of nobody
@@ -204,26 +202,26 @@ def test_a_chain_is_looked_at_once_in_a_quarter(monkeypatch: pytest.MonkeyPatch)
 
 def heads_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
-    honest = world.ports.store.get
+    honest = world.store.get
 
     def get(path: str) -> Document:
         if path.startswith("chains/"):
             asked.append(path)
         return honest(path)
 
-    monkeypatch.setattr(world.ports.store, "get", get)
+    monkeypatch.setattr(world.store, "get", get)
     return asked
 
 
 def test_an_event_changed_or_removed_after_it_was_sealed_is_found() -> None:
     """The seal holds the events: what was kept singly must agree with it."""
     world = World()
-    at = world.ports.clock.now()
+    at = world.now
     kept = create_event("command.pause", at, "somebody", reason="real")
-    world.ports.store.commit([event_write("all", "command:1", kept)])
+    world.store.commit([event_write("all", "command:1", kept)])
     for _ in range(31):
         tick(world)
-    entries = [decode(AuditEntry, one.fields) for one in world.ports.store.query(Query("systems/all/seals"))]
+    entries = [decode(AuditEntry, one.fields) for one in world.store.query(Query("systems/all/seals"))]
 
     changed = create_event("command.pause", at, "somebody", reason="forged")
 

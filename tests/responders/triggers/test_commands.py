@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 
 def order(world: World, **content: Any) -> None:
-    world.command(command="rollback", system="bookshop", **content)
+    world.send_command("rollback", **content)
 
 
 def test_a_forced_rollback_needs_no_alert_and_no_promotion() -> None:
@@ -34,7 +34,7 @@ def test_a_forced_rollback_needs_no_alert_and_no_promotion() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert one.order is not None
     assert one.order.reason == "a test"
@@ -70,7 +70,7 @@ def test_a_forced_rollback_to_a_named_deployment_goes_there() -> None:
     """Older than the last stable one, because a person says so."""
     world = World()
     oldest = world.live
-    world.ports.world.deploy()
+    world.platform.deploy()
     world.announce("v2", stable=True)
     world.settle()
     world.deploy_bad()
@@ -91,7 +91,7 @@ def test_a_deployment_that_is_gone_by_then_is_escalated_and_nothing_moves() -> N
     world.pass_time(HOUR)
 
     assert world.live == bad
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.NOT_TAKEN
     assert "target" in one.outcome
 
@@ -103,12 +103,12 @@ def test_nothing_to_do_is_said_and_nothing_is_done() -> None:
     order(world)
     world.pass_time(timedelta(minutes=2))
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert (one.status, one.outcome) == (
         rollback.RollbackStatus.NOT_TAKEN,
         "everything asked for is at its target already",
     )
-    assert world.incidents()[0].status is incident.IncidentStatus.INVESTIGATING
+    assert world.incident.status is incident.IncidentStatus.INVESTIGATING
     world.pass_time(timedelta(minutes=4))
     assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
 
@@ -153,7 +153,7 @@ def test_an_id_that_another_command_has_used_is_refused(
     """A command that is not executed is never acknowledged in silence."""
     world = World()
     set_failure_rate(world, 0.9)  # without a change: the alert goes to a person at once
-    world.ports.clock.advance(timedelta(minutes=10))
+    world.advance_clock(timedelta(minutes=10))
     world.alert()
     world.settle()
     world.command(id="mine-1", **first)
@@ -186,14 +186,14 @@ def test_batches_and_their_pause_are_kept() -> None:
 
     def count(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "after"):
-            live = world.ports.world.services().values()
+            live = world.platform.services().values()
             in_flight.append(sum(service.pending is not None for service in live))
 
-    world.ports.world.hook = count
+    world.platform.hook = count
     order(world, batch_size=2, delay_seconds=30)
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert max(in_flight) <= 2
     assert one.started_at is not None
@@ -210,20 +210,20 @@ def test_a_pause_stops_before_the_next_effect_and_resume_goes_on(system: dict[st
     paused: list[int] = []
 
     def pause_after_two(verb: str, side: str) -> None:
-        shifts = len(world.ports.world.applied_shifts)
+        shifts = len(world.platform.applied_shifts)
         if (verb, side) == ("platform.shift", "after") and shifts == 2 and not paused:
             paused.append(shifts)
             world.command(command="pause", **system)
             world.deliver_newest()
-            world.ports.clock.advance(timedelta(seconds=2))
+            world.advance_clock(timedelta(seconds=2))
 
-    world.ports.world.hook = pause_after_two
+    world.platform.hook = pause_after_two
     world.alert()
     world.pass_time(timedelta(minutes=10))
 
     assert paused == [2]
-    assert len(world.ports.world.applied_shifts) == 2
-    [one] = world.rollbacks()
+    assert len(world.platform.applied_shifts) == 2
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.RUNNING
     assert "rollback.paused" in world.events(one)
 
@@ -231,7 +231,7 @@ def test_a_pause_stops_before_the_next_effect_and_resume_goes_on(system: dict[st
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
     assert world.find_violated_invariants() == []
 
 
@@ -246,7 +246,7 @@ def test_the_incident_before_an_order_ends_once_it_has_recovered() -> None:
     world.ports.alerts.open["0.x"] = False
     world.pass_time(HOUR)
 
-    assert world.rollbacks()[-1].status is rollback.RollbackStatus.SUCCEEDED
+    assert world.newest_rollback.status is rollback.RollbackStatus.SUCCEEDED
     assert {one.status for one in world.incidents()} == {incident.IncidentStatus.RESOLVED}
 
 
@@ -311,7 +311,7 @@ def test_the_incident_before_an_order_ends_once_it_has_recovered() -> None:
 def test_a_wrong_command_is_answered_with_all_its_faults(content: dict[str, Any], faults: list[str]) -> None:
     """Refused whole, audited, kept; nothing of it is done."""
     world = World()
-    before = set(world.ports.store.documents)
+    before = set(world.documents)
 
     world.command(**content)
     world.settle()
@@ -320,7 +320,7 @@ def test_a_wrong_command_is_answered_with_all_its_faults(content: dict[str, Any]
     [letter] = read_dead_letters(world)
     assert all(fault in letter["reason"] for fault in faults)
     assert world.rollbacks() == []
-    after = world.ports.store.documents
+    after = world.documents
     new = {path: str(after[path]) for path in after.keys() - before}
     [audited] = [text for path, text in new.items() if "/audit/" in path]
     assert all(fault in audited for fault in faults)
@@ -338,13 +338,13 @@ def test_a_dry_run_tells_what_would_be_done_and_does_nothing() -> None:
 
     assert world.live == before
     assert world.incidents() == []
-    assert not [one for one in world.ports.store.documents if one.startswith("public/")]
-    record = world.ports.store.documents["commands/dry"]
+    assert not [one for one in world.documents if one.startswith("public/")]
+    record = world.documents["commands/dry"]
     assert record["result"] == "rollback: every gate passes; 3 functions back to v1"
     assert [one["function"] for one in record["answer"]["difference"]] == [
         *("getBook", "listBooks", "searchBooks")
     ]
-    [told] = [sent for sent in world.ports.sender.sent if ":rehearsed:record" in sent.key]
+    [told] = [sent for sent in world.sent_notices if ":rehearsed:record" in sent.key]
     assert "Dry run by alice" in told.notice["text"]
     assert "getBook: getbook-00002 → getbook-00001" in told.notice["text"]
 
@@ -366,7 +366,7 @@ def test_a_dry_run_says_what_stands_against_it(
     say(world, id="dry", dry_run=True, **content)
     world.settle()
 
-    assert world.ports.store.documents["commands/dry"]["result"] == result
+    assert world.documents["commands/dry"]["result"] == result
 
 
 @pytest.mark.parametrize(
@@ -408,10 +408,10 @@ def test_a_dry_run_that_was_dropped_is_found_by_the_clock() -> None:
 
     world.pass_time(timedelta(minutes=2))
 
-    record = world.ports.store.documents["commands/dry"]
+    record = world.documents["commands/dry"]
     assert record["result"] == "ignore: everything asked for is at its target already"
     assert record["due_at"] is None
-    assert len([one for one in world.ports.sender.sent if "rehearsed" in one.key]) == 1
+    assert len([one for one in world.sent_notices if "rehearsed" in one.key]) == 1
 
 
 @pytest.mark.parametrize("content", [{}, {"typo": 1}, {"system": "nowhere"}])

@@ -47,12 +47,11 @@ def browser(world: World) -> Browser:
 
 def troubled(world: World, mode: Mode = Mode.ASK) -> str:
     """An incident of a bad release, about which people are asked."""
-    world.command(command="promote", system="bookshop", mode=mode.name.lower())
-    world.settle()
+    world.carry_out("promote", mode=mode.name.lower())
     world.deploy_bad()
     world.alert()
     world.settle()
-    return world.incidents()[-1].id
+    return world.newest_incident.id
 
 
 def test_a_cookie_that_is_none_of_ours(world: World) -> None:
@@ -149,7 +148,7 @@ def test_a_question_is_answered_with_what_was_shown(world: World, browser: Brows
     incident = troubled(world)
     browser.sign_in()  # by now the first one is too old for a word
     start, seen = (visible_text(browser.get(path)) for path in ("/", f"/incidents/{incident}"))
-    [parked] = world.rollbacks()
+    parked = world.rollback
     asked = browser.get(f"/say?command=approve&incident={incident}&back=/incidents/{incident}")
 
     said = browser.submit(ConsoleResponse(HTTPStatus.OK, {}, _main(asked)), reason="as recorded")
@@ -165,7 +164,7 @@ def test_a_question_is_answered_with_what_was_shown(world: World, browser: Brows
     assert "Would serve" in visible_text(asked)
     assert "the responders have not answered yet" in visible_text(said)
     assert "approve:" in visible_text(answered)
-    [word] = world.rollbacks()[0].approvals
+    [word] = world.rollback.approvals
     assert (word.actor, word.person, word.plan) == (ADA, "uid-ada", plan)
     assert world.find_violated_invariants() == []
 
@@ -176,8 +175,7 @@ def test_an_answer_without_the_plan_that_was_shown_is_refused(
 ) -> None:
     """By the console, and by the responder: a page of before the question has shown no plan."""
     address = f"/say?command={verb}&incident="
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     world.deploy_bad()
     world.alert()
     incident = "INC-20260302-001"
@@ -206,7 +204,7 @@ def test_an_answer_without_the_plan_that_was_shown_is_refused(
     assert plan in visible_text(refused)
     [letter] = read_dead_letters(world)
     assert letter["reason"].startswith("the form names no plan")
-    [parked] = world.rollbacks()
+    parked = world.rollback
     answers = parked.approvals if verb == "approve" else [parked.rejected]
     assert [one.command for one in answers if one] == ["d"]
 
@@ -218,7 +216,7 @@ def test_a_long_plan_is_paged_and_nothing_of_it_is_cut(
     monkeypatch.setattr("responders.console.actions.MAX_LINES_PER_PAGE", 3)
     incident = troubled(world)
     address = f"/say?command=approve&incident={incident}"
-    question = world.rollbacks()[0].question
+    question = world.rollback.question
     assert question is not None
 
     pages = [browser.get(f"{address}&page={number}") for number in (1, 2, 3)]
@@ -262,13 +260,12 @@ def test_a_question_shows_the_present_and_the_future_of_each_resource(
     """Rules and settings of identity; the target is that of a critical rollback."""
     shop = build_healthy_shop()
     deploy_bad_release(shop, part)
-    shop.command(command="rollback", system="bookshop", scenario=scenario, reason="breach")
-    shop.settle()
-    shop.ports.clock.advance(MINUTE)
+    shop.carry_out("rollback", scenario=scenario, reason="breach")
+    shop.advance_clock(MINUTE)
     browser = Browser(shop)
     browser.sign_in()
 
-    incident = shop.incidents()[-1].id
+    incident = shop.newest_incident.id
     page = html.unescape(visible_text(browser.get(f"/say?command=approve&incident={incident}")))
 
     assert shown in page
@@ -281,7 +278,7 @@ def test_what_a_reversal_restores_is_shown_before_it_is_confirmed(verb: str) -> 
     world = build_rolled_back_world()
     browser = Browser(world)
     browser.sign_in()
-    about = f"incident={world.incidents()[0].id}" if verb == "undo" else "system=bookshop"
+    about = f"incident={world.incident.id}" if verb == "undo" else "system=bookshop"
 
     page = html.unescape(visible_text(browser.get(f"/say?command={verb}&{about}")))
 
@@ -289,21 +286,21 @@ def test_what_a_reversal_restores_is_shown_before_it_is_confirmed(verb: str) -> 
         name = function.lower()
         assert f"{function} {name}-00001 {name}-00002" in page
     warning = "warning: this restores what the rollback removed; its recorded cause: 8 of 8 changed functions"
-    counted = f"failed requests: run `rollback undo {world.incidents()[0].id} --dry-run`"
+    counted = f"failed requests: run `rollback undo {world.incident.id} --dry-run`"
     assert [line in page for line in (warning, counted)] == [verb == "undo"] * 2
 
 
 def test_an_order_that_has_failed_is_called_detected(world: World, browser: Browser) -> None:
     """On both pages, as in `status`: its time counts as an outage from then on."""
     world.deploy_bad()
-    world.command(command="rollback", actor="bob", reason="checkout broken", system="bookshop")
+    world.send_command("rollback", actor="bob", reason="checkout broken")
     world.deliver_commands()
-    [opened] = world.incidents()
+    opened = world.incident
     addresses = ("/", f"/incidents/{opened.id}")
     before = [html.unescape(visible_text(browser.get(one))) for one in addresses]
     world.alert()
     world.deliver_newest()
-    [failed] = world.incidents()
+    failed = world.incident
     after = [html.unescape(visible_text(browser.get(one))) for one in addresses]
 
     assert (opened.has_failed, failed.has_failed) == (False, True)
@@ -317,9 +314,8 @@ def test_what_a_retry_repeats_is_shown_before_it_is_confirmed() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(timedelta(minutes=6))
-    incident = world.incidents()[0].id
-    world.command(command="cancel", system="bookshop", incident=incident)
-    world.settle()
+    incident = world.incident.id
+    world.carry_out("cancel", incident=incident)
     browser = Browser(world)
     browser.sign_in()
 
@@ -333,11 +329,11 @@ def test_what_a_retry_repeats_is_shown_before_it_is_confirmed() -> None:
 def test_the_console_shows_who_ordered_and_the_pause(world: World, browser: Browser) -> None:
     """With the reason, and the line that resumes; nothing is forecast while nothing is done."""
     world.deploy_bad()
-    world.command(command="rollback", actor="bob", reason="checkout broken", system="bookshop")
+    world.send_command("rollback", actor="bob", reason="checkout broken")
     world.deliver_commands()
-    world.command(command="pause", actor="anna", reason="I look", system="bookshop")
+    world.send_command("pause", actor="anna", reason="I look")
     world.deliver_commands()
-    [opened] = world.incidents()
+    opened = world.incident
 
     for address in ("/", f"/incidents/{opened.id}"):
         page = html.unescape(visible_text(browser.get(address)))
@@ -396,7 +392,7 @@ def test_one_pin_and_one_change_are_counted_in_the_singular(world: World) -> Non
     change = Difference(InventoryPart.FUNCTIONS, "getBook", ChangeKind.CHANGED)
     record_live_deployment(world, "r7", DeploymentStatus.LIVE, MINUTE, changes=(change,))
     world.deploy_bad(["searchBooks"])
-    world.command(command="rollback", system="bookshop", functions=["searchBooks"])
+    world.send_command("rollback", functions=["searchBooks"])
     world.pass_time(timedelta(hours=1))
 
     browser = Browser(world)
@@ -420,7 +416,7 @@ def test_a_switch_is_thrown(world: World, browser: Browser, address: str, path: 
     browser.say(address, "we look ourselves")
     world.settle()
 
-    kept = world.ports.store.documents[path][field]
+    kept = world.documents[path][field]
     assert (kept["actor"], kept["reason"]) == (ADA, "we look ourselves")
     assert "Paused" in visible_text(browser.get("/"))
 
@@ -433,13 +429,13 @@ def test_two_taps_are_one_command(world: World, browser: Browser) -> None:
         browser.submit(form, reason="once")
         world.settle()
 
-    commands = [path for path in world.ports.store.documents if path.startswith("commands/console-")]
+    commands = [path for path in world.documents if path.startswith("commands/console-")]
     assert len(commands) == 1
 
 
 def said_here(world: World) -> list[str]:
     """The commands of the console that were carried out."""
-    documents = world.ports.store.documents
+    documents = world.documents
     return [path for path in documents if path.startswith("commands/console-")]
 
 
@@ -480,7 +476,7 @@ def demoted(world: World) -> None:
 
 
 def late(world: World) -> None:
-    world.ports.clock.advance(6 * MINUTE)
+    world.advance_clock(6 * MINUTE)
 
 
 def viewer(world: World) -> None:
@@ -510,17 +506,17 @@ def test_who_may_not_say_it_is_told_so(
     world.settle()
 
     assert why in visible_text(page) or why in visible_text(browser.get(browser.address))
-    assert world.ports.store.documents["systems/bookshop"].get("pause") is None
+    assert world.documents["systems/bookshop"].get("pause") is None
 
 
 @pytest.mark.parametrize("out", ["disabled", "revoked"])
 def test_who_is_out_is_out_at_once(world: World, browser: Browser, out: str) -> None:
     """The session ends with the next request."""
-    world.ports.clock.advance(MINUTE)
+    world.advance_clock(MINUTE)
     if out == "disabled":
         world.ports.sign_in.disabled.add("uid-ada")
     else:
-        world.ports.sign_in.valid_since["uid-ada"] = world.ports.clock.now().timestamp()
+        world.ports.sign_in.valid_since["uid-ada"] = world.now.timestamp()
 
     browser.get("/")
 
@@ -566,12 +562,11 @@ def test_a_part_of_a_page_without_a_session_sends_the_whole_page_away(world: Wor
 def test_text_of_others_is_only_read(world: World, browser: Browser) -> None:
     """Whatever stands in reasons and names is text, on every page."""
     evil = "<img src=x onerror=alert(1)>\"'{{7*7}}"
-    world.command(command="pause", system="bookshop", reason=evil)
-    world.settle()
+    world.carry_out("pause", reason=evil)
     world.deploy_bad()
     world.alert()
     world.settle()
-    chains = ("/audit?chain=bookshop", f"/incidents/{world.incidents()[-1].id}")
+    chains = ("/audit?chain=bookshop", f"/incidents/{world.newest_incident.id}")
 
     seen = [browser.get(address).body.decode() for address in (*PAGES, *chains)]
 
@@ -592,7 +587,7 @@ def test_a_backup_stands_with_its_proof(
     world: World, browser: Browser, status: FillStatus, faults: tuple[str, ...], said: str
 ) -> None:
     """Whether it was restored to try it, how long that took, and what came of it."""
-    now = world.ports.clock.now()
+    now = world.now
     tried = restore_test.RestoreTest(
         id="proof-1",
         system="bookshop",
@@ -608,7 +603,7 @@ def test_a_backup_stands_with_its_proof(
         status=status,
         faults=faults,
     )
-    world.ports.store.commit([Put(restore_test.restore_test_path(tried.id), encode(tried))])
+    world.store.commit([Put(restore_test.restore_test_path(tried.id), encode(tried))])
 
     assert said in visible_text(browser.get("/backups"))
 
@@ -635,10 +630,10 @@ def test_no_page_holds_control_or_direction_signs(world: World, browser: Browser
     evil = f"it {CONTROL_SIGNS}\nfails <b>"
     world.announce("v9", barrier=evil)
     incident = troubled(world)
-    world.command(command="pause", system="bookshop", reason=evil)
+    world.send_command("pause", reason=evil)
     about = {"system": "bookshop", "incident": incident, "reason": evil}
     world.command(command="root-cause", cause=evil, prevention=evil, **about)
-    until = f"{world.ports.clock.now() + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    until = f"{world.now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
     for said in ({"command": "ack", **about}, {"command": "freeze", "until": until, "reason": evil}):
         world.publish(topics.OVERRIDE, {"version": 1, **said, "actor": evil})
     world.settle()

@@ -57,8 +57,8 @@ def test_an_announcement_without_a_change_is_recorded_at_once() -> None:
 def test_what_was_called_stable_is_not_what_is_live_any_more() -> None:
     """Somebody deployed after it was said: what they deployed is not stable for that."""
     world = World()
-    said_at = world.ports.clock.now()
-    world.ports.clock.advance(MINUTE)
+    said_at = world.now
+    world.advance_clock(MINUTE)
     deploy_release(world, "getBook")
 
     world.announce("v2", stable=True, at=said_at.isoformat())
@@ -95,7 +95,7 @@ def test_a_known_deployment_is_not_recorded_twice() -> None:
     """A redelivery changes nothing, whatever is live by then."""
     world = World()
     before = read_deployments(world)["v1"]
-    world.ports.world.deploy()
+    world.platform.deploy()
 
     world.announce("v1", stable=True)
     world.settle()
@@ -164,9 +164,8 @@ def test_a_barrier_asks_a_person() -> None:
     world.alert()
     world.settle()
 
-    [one] = world.rollbacks()
-    assert one.status == "PARKED"
-    assert world.ports.world.applied_shifts == []
+    assert world.rollback.status == "PARKED"
+    assert world.platform.applied_shifts == []
 
 
 def test_the_first_look_is_the_baseline_and_the_next_change_the_first_deployment() -> None:
@@ -188,7 +187,7 @@ def test_a_deployment_of_which_no_hint_came_is_found_by_looking() -> None:
     """Lost audit entries cost five minutes at most; its time is that of its revision."""
     world = World()
     deploy_release(world, "getBook")
-    made_at = world.ports.clock.now()
+    made_at = world.now
 
     world.pass_time(6 * MINUTE)
 
@@ -216,7 +215,7 @@ def test_a_deployment_settles_when_nothing_more_changes() -> None:
     assert (one.id, one.status) == (rolling.id, DeploymentStatus.LIVE)
     assert one.changed_functions == ("getBook", "payOrder")
     assert one.functions["payOrder"].revisions == world.live["payOrder"]
-    record = world.ports.store.documents[record_path("bookshop", one.id)]
+    record = world.documents[record_path("bookshop", one.id)]
     assert unpack_inventory(record["live"]) == read_stock(world).live
     assert one.health["probe shop"].startswith("passed")
     assert one.restorable is not None
@@ -258,9 +257,9 @@ def test_hints_that_come_late_twice_and_in_any_order() -> None:
     """A hint means "look now": whatever it was about, there is one deployment."""
     world = World()
     deploy_release(world, "getBook")
-    made_at = world.ports.clock.now()
+    made_at = world.now
     for late in (3, 1, 2, 1):
-        world.ports.clock.advance(timedelta(seconds=20))
+        world.advance_clock(timedelta(seconds=20))
         publish_audit_hint(world, made_at + late * timedelta(seconds=1))
         world.settle()
 
@@ -283,8 +282,8 @@ def test_a_hint_of_what_was_already_seen_costs_no_look() -> None:
     """What was logged before the last look is in it."""
     world = World()
     deploy_release(world, "getBook")
-    made_at = world.ports.clock.now()
-    world.ports.clock.advance(MINUTE)
+    made_at = world.now
+    world.advance_clock(MINUTE)
     publish_audit_hint(world)
     world.settle()
     seen = read_stock(world)
@@ -310,7 +309,7 @@ def test_an_announcement_that_comes_after_the_deployment_was_found_names_it() ->
     assert known[found.id].named == "v2"
     assert known[found.id].expires_at is not None
     assert (known["v2"].status, known["v2"].changed_functions) == (DeploymentStatus.LIVE, ("getBook",))
-    assert record_path("bookshop", "v2") in world.ports.store.documents
+    assert record_path("bookshop", "v2") in world.documents
 
 
 def test_an_announcement_without_a_name_tells_more_of_what_was_found() -> None:
@@ -352,7 +351,7 @@ def test_a_duplicate_of_a_hand_over_does_nothing() -> None:
     """What is not due any more was done."""
     world = World()
     world.pass_time(6 * MINUTE)
-    before = world.ports.store.documents
+    before = world.documents
     due_at = before["inventory/bookshop"]["due_at"] - 5 * MINUTE
 
     for kind, key in (("inventory", "bookshop"), ("deployment", "bookshop:v1")):
@@ -360,4 +359,4 @@ def test_a_duplicate_of_a_hand_over_does_nothing() -> None:
         world.publish(topics.DEPLOYMENTS, json.dumps(again).encode())
     world.settle()
 
-    assert world.ports.store.documents == before
+    assert world.documents == before

@@ -16,9 +16,7 @@ TWO = replace(BOOKSHOP, channels=(BOOKSHOP.channels[0], HOOK), contacts=(), on_c
 
 def heard(world: World, channel: str) -> list[str]:
     """The keys of what a channel has taken about incidents, in order."""
-    return [
-        one.key for one in world.ports.sender.sent if one.channel == channel and one.key.startswith("INC-")
-    ]
+    return [one.key for one in world.sent_notices if one.channel == channel and one.key.startswith("INC-")]
 
 
 def test_each_event_is_said_once_to_each_channel() -> None:
@@ -28,7 +26,7 @@ def test_each_event_is_said_once_to_each_channel() -> None:
     world.alert()
     world.pass_time(timedelta(minutes=45))
 
-    keys = [sent.key for sent in world.ports.sender.sent if sent.key.startswith("INC-")]
+    keys = [sent.key for sent in world.sent_notices if sent.key.startswith("INC-")]
     assert len(keys) == len(set(keys))
     assert {key.split(":")[1] for key in keys} == {
         *(
@@ -80,7 +78,7 @@ def test_a_channel_that_never_answers_is_given_up_and_recorded() -> None:
 def test_a_repeat_says_that_it_may_be_one() -> None:
     """Whoever died between sending and recording leaves a notice that is said again, marked."""
     world = World()
-    world.ports.sender.sent.clear()
+    world.sent_notices.clear()
     died: list[bool] = []
 
     def die_after_sending(verb: str, side: str) -> None:
@@ -96,7 +94,7 @@ def test_a_repeat_says_that_it_may_be_one() -> None:
         world.start_instances()
     world.pass_time(timedelta(minutes=3))
 
-    first, *others = world.ports.sender.sent
+    first, *others = world.sent_notices
     assert [sent.notice["repeated"] for sent in others if sent.key == first.key] == [True]
 
 
@@ -131,7 +129,7 @@ def test_a_dead_channel_keeps_its_story_and_tells_it_whole() -> None:
 
     def noted(channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
         if channel.name == "hook":
-            asked.append(world.ports.clock.now())
+            asked.append(world.now)
         send(channel, key, notice)
 
     world.ports.sender.send = noted  # type: ignore[method-assign]
@@ -189,10 +187,9 @@ def test_a_test_of_every_channel() -> None:
     rare = replace(HOOK, severities=(Severity.CRITICAL,), audience=Audience.STAKEHOLDERS)
     world = World(policy=replace(TWO, channels=(TWO.channels[0], rare, users)))
 
-    world.command(command="notify", system="bookshop", actor="anna", reason="new address")
-    world.settle()
+    world.carry_out("notify", actor="anna", reason="new address")
 
-    told = {one.channel: one.notice for one in world.ports.sender.sent}
+    told = {one.channel: one.notice for one in world.sent_notices}
     assert set(told) == {"record", "hook"}
     assert told["hook"]["subject"] == "This is a test by anna: new address"
 
@@ -201,8 +198,7 @@ def test_a_test_where_there_is_no_channel() -> None:
     """It is refused, and says so."""
     world = World(policy=replace(TWO, channels=()))
 
-    world.command(command="notify", system="bookshop")
-    world.settle()
+    world.carry_out("notify")
 
     [letter] = world.ports.bus.take(topics.DEAD_LETTERS)
     assert "has no channel" in letter.attributes["reason"]

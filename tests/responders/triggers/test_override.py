@@ -17,10 +17,10 @@ def test_a_command_without_a_token_is_executed_for_its_entry_point_alone() -> No
     """The entry point gives the right: on_command refuses the same message."""
     world = World()
     publish(world, topics.COMMANDS)
-    assert GLOBAL_CONTROLS_PATH not in world.ports.store.documents
+    assert GLOBAL_CONTROLS_PATH not in world.documents
 
     publish(world, topics.OVERRIDE)
 
-    pause = world.ports.store.get(GLOBAL_CONTROLS_PATH).fields
+    pause = world.store.get(GLOBAL_CONTROLS_PATH).fields
     assert pause is not None
     assert pause["pause"]["actor"] == "override: ada"

@@ -24,7 +24,7 @@ def shop(groups: dict[str, Group], execution: Execution = STEADY) -> Policy:
 
 def commits_between_claim_and_finish(world: World) -> int:
     """Commits that carry steps forward: not the claim, the decision, the verification, the end."""
-    [one] = world.rollbacks()
+    one = world.rollback
     return sum(
         all(event.name.startswith(("step.", "lease.")) for event in entry.events)
         for entry in world.trail(one)
@@ -42,9 +42,9 @@ def test_a_bad_release_is_rolled_back_verified_watched_and_resolved() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    [one] = world.rollbacks()
+    one = world.rollback
     assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, "no regression during monitoring")
-    [trouble] = world.incidents()
+    trouble = world.incident
     assert trouble.status is incident.IncidentStatus.RESOLVED
     assert [moment.status.value for moment in trouble.timeline] == [
         *("DETECTED", "ROLLING_BACK", "VERIFYING", "WATCHING", "RESOLVED")
@@ -67,7 +67,7 @@ def test_twenty_steps_in_sequence_cost_few_commits_each() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     steps = world.steps(one.id).values()
     done = [step for step in steps if step.status is StepStatus.DONE]
@@ -84,8 +84,7 @@ def test_a_hundred_functions_in_bulk_share_their_commits() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
-    assert one.status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
     assert commits_between_claim_and_finish(world) / 127 <= 0.4
 
 
@@ -97,10 +96,10 @@ def test_what_is_right_already_is_left_alone() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     shifted = {step.target for step in world.steps(one.id).values() if step.kind == "shift"}
     assert shifted == {"getBook", "listBooks"}
-    assert sorted(world.ports.world.applied_shifts) == ["getbook", "listbooks"]
+    assert sorted(world.platform.applied_shifts) == ["getbook", "listbooks"]
 
 
 @pytest.mark.parametrize("function", ["searchBooks", "getBook"])
@@ -112,37 +111,37 @@ def test_a_function_that_a_person_changed_stops_alone_and_is_reported(function: 
         nonlocal changed
         if verb == "platform.dry_run" and side == "before" and not changed:
             changed = True
-            world.ports.world.deploy([function], failure_rate=0.0)
+            world.platform.deploy([function], failure_rate=0.0)
 
     world = World()
     stable = world.live
     world.deploy_bad()
-    world.ports.world.hook = somebody
+    world.platform.hook = somebody
     world.alert()
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.FAILED
     stopped = [step for step in world.steps(one.id).values() if step.status is StepStatus.STOPPED]
     assert [step.target for step in stopped] == [function]
     assert {name for name, served in world.live.items() if served != stable[name]} == {function}
-    assert world.incidents()[0].status is incident.IncidentStatus.RECOVERED
+    assert world.incident.status is incident.IncidentStatus.RECOVERED
 
 
 def test_tags_stay_where_they_are() -> None:
     """Every tagged entry keeps its tag and revision; only percents move."""
     world = World()
     before = world.live
-    service = world.ports.world.inventory()["getBook"].service
+    service = world.platform.inventory()["getBook"].service
     tagged = (TrafficTarget("", 100), TrafficTarget(service.latest_ready, 0, "preview"))
-    world.ports.world.change_by_hand("getBook", tagged)
-    world.ports.clock.advance(timedelta(minutes=1))
+    world.platform.change_by_hand("getBook", tagged)
+    world.advance_clock(timedelta(minutes=1))
     world.deploy_bad()
 
     world.alert()
     world.pass_time(HOUR)
 
-    after = world.ports.world.inventory()["getBook"].service.traffic
+    after = world.platform.inventory()["getBook"].service.traffic
     assert world.live == before
     assert [(one.revision, one.tag) for one in after if one.tag] == [(service.latest_ready, "preview")]
 
@@ -157,13 +156,13 @@ def test_a_canary_that_is_no_better_stops_everything() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.FAILED
     steps = world.steps(one.id)
     assert steps["judge catalogue"].status is StepStatus.FAILED
     assert steps["shift listBooks"].status is StepStatus.SKIPPED
     assert world.live["listBooks"] == bad["listBooks"]
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
+    assert world.incident.status is incident.IncidentStatus.ESCALATED
 
 
 def test_an_operation_that_fails_late_is_asked_for_again() -> None:
@@ -171,12 +170,12 @@ def test_an_operation_that_fails_late_is_asked_for_again() -> None:
     world = World()
     stable = world.live
     world.deploy_bad()
-    world.ports.world.fail_late("listBooks", "no capacity")
+    world.platform.fail_late("listBooks", "no capacity")
 
     world.alert()
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert world.steps(one.id)["shift listBooks"].attempts == 2
     assert world.live == stable
@@ -190,18 +189,18 @@ def test_an_operation_that_always_fails_late_is_given_up() -> None:
 
     def fails(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "before"):
-            world.ports.world.fail_late("listBooks", "no capacity")
+            world.platform.fail_late("listBooks", "no capacity")
 
-    world.ports.world.hook = fails
+    world.platform.hook = fails
     world.alert()
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     step = world.steps(one.id)["shift listBooks"]
     assert (step.status, step.attempts) == (StepStatus.FAILED, allowed)
     assert step.note == f"given up after {allowed} attempts: no capacity"
     assert one.status is rollback.RollbackStatus.FAILED
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
+    assert world.incident.status is incident.IncidentStatus.ESCALATED
 
 
 def test_a_refused_write_waits_as_long_as_it_was_told() -> None:
@@ -209,26 +208,26 @@ def test_a_refused_write_waits_as_long_as_it_was_told() -> None:
     world = World()
     stable = world.live
     world.deploy_bad()
-    world.ports.world.limit_writes(WriteQuota(burst=2, per_second=0.2))
+    world.platform.limit_writes(WriteQuota(burst=2, per_second=0.2))
 
     world.alert()
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_a_long_rollback_is_handed_over_and_goes_on() -> None:
     """No worker works longer than its time; the next one goes on where it stopped."""
     world = World()
     stable = world.live
-    world.ports.world.operation_latency = timedelta(seconds=100)
+    world.platform.operation_latency = timedelta(seconds=100)
     world.deploy_bad()
 
     world.alert()
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert "worker.handed-over" in world.events(one)
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert world.live == stable
@@ -241,17 +240,17 @@ def test_a_regression_during_the_watch_escalates_and_never_flips() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(timedelta(minutes=5))
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.WATCHING
-    shifts = len(world.ports.world.applied_shifts)
+    assert world.rollback.status is rollback.RollbackStatus.WATCHING
+    shifts = len(world.platform.applied_shifts)
 
     for function in world.policy.functions:
         make_function_fail(world, function)
     world.pass_time(timedelta(minutes=20))
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.FAILED
     assert "worse again" in one.outcome
-    assert len(world.ports.world.applied_shifts) == shifts
+    assert len(world.platform.applied_shifts) == shifts
 
 
 def test_without_traffic_it_ends_unverified_and_says_so() -> None:
@@ -263,19 +262,19 @@ def test_without_traffic_it_ends_unverified_and_says_so() -> None:
         if verb == "platform.shift":
             world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
 
-    world.ports.world.hook = nobody_comes_any_more
+    world.platform.hook = nobody_comes_any_more
     world.alert()
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert one.verified_at is None
     assert one.outcome == (
         "no regression of what it changed, but never verified, last check: "
         "waiting for traffic: 0 of 5 requests counted, not known to be over: function failure rate"
     )
-    assert [sent for sent in world.ports.sender.sent if "rollback.unverified" in sent.key]
-    [trouble] = world.incidents()
+    assert [sent for sent in world.sent_notices if "rollback.unverified" in sent.key]
+    trouble = world.incident
     statuses = {moment.status for moment in trouble.timeline}
     assert incident.IncidentStatus.WATCHING not in statuses  # the page would say that it works again
 
@@ -285,16 +284,15 @@ def test_an_outage_without_a_change_is_escalated_with_its_one_command() -> None:
     world = World()
     for function in world.policy.functions:
         make_function_fail(world, function)
-    world.ports.clock.advance(timedelta(minutes=10))
+    world.advance_clock(timedelta(minutes=10))
 
     world.alert()
     world.pass_time(timedelta(minutes=10))
 
-    [one] = world.rollbacks()
-    assert one.status is rollback.RollbackStatus.NOT_TAKEN
-    assert world.ports.world.applied_shifts == []
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
-    told = [sent for sent in world.ports.sender.sent if "escalated" in sent.key]
+    assert world.rollback.status is rollback.RollbackStatus.NOT_TAKEN
+    assert world.platform.applied_shifts == []
+    assert world.incident.status is incident.IncidentStatus.ESCALATED
+    told = [sent for sent in world.sent_notices if "escalated" in sent.key]
     assert "gcloud pubsub topics publish rollback-commands" in told[0].notice["facts"]["prepared_command"]
 
 
@@ -306,14 +304,13 @@ def test_an_alert_that_nothing_confirms_is_judged_again_and_escalated_on_time() 
     world.alert()
     world.ports.alerts.open["0.abc"] = True
     world.pass_time(timedelta(minutes=2))
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.DECIDING
-    assert world.events(world.rollbacks()[0]).count("decision.held") >= 3
+    assert world.rollback.status is rollback.RollbackStatus.DECIDING
+    assert world.events(world.rollback).count("decision.held") >= 3
 
     world.pass_time(timedelta(minutes=3))
 
-    [one] = world.rollbacks()
-    assert one.status is rollback.RollbackStatus.NOT_TAKEN
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.NOT_TAKEN
+    assert world.incident.status is incident.IncidentStatus.ESCALATED
 
 
 def test_an_alert_that_enough_requests_refute_ends_without_a_person() -> None:
@@ -324,14 +321,14 @@ def test_an_alert_that_enough_requests_refute_ends_without_a_person() -> None:
     world.alert()
     world.ports.alerts.open["0.abc"] = True
     world.pass_time(timedelta(minutes=2))
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.DECIDING
+    assert world.rollback.status is rollback.RollbackStatus.DECIDING
 
     world.pass_time(timedelta(minutes=3))
 
-    [refuted] = world.rollbacks()
+    refuted = world.rollback
     assert refuted.status is rollback.RollbackStatus.NOT_TAKEN
     assert "enough requests show that it fails less than its level" in refuted.outcome
-    assert world.incidents()[0].status is incident.IncidentStatus.DETECTED
+    assert world.incident.status is incident.IncidentStatus.DETECTED
     assert "rollback.escalated" not in world.events(refuted)
     world.alert(state="closed")
     world.ports.alerts.open["0.abc"] = False
@@ -350,8 +347,7 @@ def test_a_system_that_nobody_promoted_is_only_observed() -> None:
     world.pass_time(timedelta(minutes=10))
 
     assert world.live == bad
-    [one] = world.rollbacks()
-    assert (one.status, world.incidents()[0].status) == (
+    assert (world.rollback.status, world.incident.status) == (
         rollback.RollbackStatus.NOT_TAKEN,
         incident.IncidentStatus.INVESTIGATING,
     )
@@ -371,7 +367,7 @@ def test_a_dropped_hand_over_is_found_by_the_clock() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_a_second_alert_after_a_rollback_goes_to_a_person() -> None:
@@ -380,16 +376,16 @@ def test_a_second_alert_after_a_rollback_goes_to_a_person() -> None:
     world.deploy_bad()
     world.alert("0.first")
     world.pass_time(HOUR / 2)
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
-    shifts = len(world.ports.world.applied_shifts)
+    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
+    shifts = len(world.platform.applied_shifts)
 
     for function in world.policy.functions:
-        served = world.ports.world.inventory()[function].service.latest_created
-        world.ports.world.change_by_hand(function, (TrafficTarget(served, 100),))
-    world.ports.clock.advance(timedelta(minutes=12))
+        served = world.platform.inventory()[function].service.latest_created
+        world.platform.change_by_hand(function, (TrafficTarget(served, 100),))
+    world.advance_clock(timedelta(minutes=12))
     world.alert("0.second")
     world.pass_time(timedelta(minutes=15))
 
     assert len(world.rollbacks()) == 2
-    assert len(world.ports.world.applied_shifts) == shifts
-    assert world.incidents()[-1].status is incident.IncidentStatus.ESCALATED
+    assert len(world.platform.applied_shifts) == shifts
+    assert world.newest_incident.status is incident.IncidentStatus.ESCALATED

@@ -132,7 +132,7 @@ def test_personal_data_stands_only_where_a_person_is_named(said: Said) -> None:
 def test_every_event_of_a_rollback_is_told(said: Said) -> None:
     """Each with incident, rollback, system, commit, and its step; after its commit."""
     world = World()
-    world.ports.store = AuditLoggingStore(world.ports.store)  # type: ignore[assignment]
+    world.ports.store = AuditLoggingStore(world.store)  # type: ignore[assignment]
     world.deploy_bad()
     world.alert()
     said()
@@ -140,7 +140,7 @@ def test_every_event_of_a_rollback_is_told(said: Said) -> None:
 
     lines = [line for line in said() if line.get("rollback")]
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     trail = [
         (entry.sequence, entry.commit_id, event.name)
         for entry in world.trail(rollback)

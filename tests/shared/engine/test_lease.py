@@ -80,8 +80,8 @@ def test_whoever_takes_over_from_few_that_died_brings_it_to_its_end(verb: str) -
     """While it is carried out, or watched: so many deaths may be bad luck."""
     world = after_deaths(verb, MAX_TAKEOVERS)
 
-    [one] = world.rollbacks()
-    assert (one.status, one.takeovers) == (RollbackStatus.SUCCEEDED, 0)
+    rollback = world.rollback
+    assert (rollback.status, rollback.takeovers) == (RollbackStatus.SUCCEEDED, 0)
     assert world.find_violated_invariants() == []
 
 
@@ -93,13 +93,13 @@ def test_what_kills_every_worker_is_given_up_and_told(verb: str, before: int) ->
     """
     world = after_deaths(verb, before + MAX_TAKEOVERS)
 
-    [one] = world.rollbacks()
-    assert (one.status, one.due_at) == (RollbackStatus.FAILED, None)
-    assert one.outcome == f"{MAX_TAKEOVERS} consecutive workers crashed without progress"
+    rollback = world.rollback
+    assert (rollback.status, rollback.due_at) == (RollbackStatus.FAILED, None)
+    assert rollback.outcome == f"{MAX_TAKEOVERS} consecutive workers crashed without progress"
     said, *_ = notice_lines(world, "rollback.failed")
-    assert one.outcome in said
+    assert rollback.outcome in said
     assert "a person may now retry" in said
-    assert world.incidents()[0].is_decided_by_person
+    assert world.incident.is_decided_by_person
     assert world.find_violated_invariants() == []
 
 
@@ -108,9 +108,9 @@ def test_whoever_is_late_has_not_died(verb: str) -> None:
     """Of workers that outlive their leases more may follow each other than of those that die."""
     world = after_lateness(verb, 2 * MAX_TAKEOVERS)
 
-    [one] = world.rollbacks()
-    assert (one.status, one.takeovers, one.late) == (RollbackStatus.SUCCEEDED, 0, 0)
-    assert world.events(one).count("rollback.worker-late") == 2 * MAX_TAKEOVERS
+    rollback = world.rollback
+    assert (rollback.status, rollback.takeovers, rollback.late) == (RollbackStatus.SUCCEEDED, 0, 0)
+    assert world.events(rollback).count("rollback.worker-late") == 2 * MAX_TAKEOVERS
     assert world.find_violated_invariants() == []
 
 
@@ -118,20 +118,20 @@ def test_what_makes_every_worker_late_is_given_up_and_told() -> None:
     """It ends, even though nobody has died over it."""
     world = after_lateness("platform.service", 1000)
 
-    [one] = world.rollbacks()
-    assert (one.status, one.due_at) == (RollbackStatus.FAILED, None)
-    assert one.outcome.startswith(f"{MAX_LATE_TAKEOVERS} consecutive workers made no progress; ")
+    rollback = world.rollback
+    assert (rollback.status, rollback.due_at) == (RollbackStatus.FAILED, None)
+    assert rollback.outcome.startswith(f"{MAX_LATE_TAKEOVERS} consecutive workers made no progress; ")
     assert world.find_violated_invariants() == []
 
 
 def test_a_late_worker_of_a_rollback_that_is_gone() -> None:
     """Its time to live was over meanwhile: nothing is left to count."""
     world = after_lateness("platform.service", 0)
-    [one] = world.rollbacks()
+    rollback = world.rollback
     ports = world.ports
-    version = ports.store.get(rollback_path(one.id)).version
-    late = LeasedRollback(ports.store, ports.clock, ports.ids, one, version, ports.clock.monotonic())
-    ports.store.remove(rollback_path(one.id))
+    version = ports.store.get(rollback_path(rollback.id)).version
+    late = LeasedRollback(ports.store, ports.clock, ports.ids, rollback, version, ports.clock.monotonic())
+    ports.store.remove(rollback_path(rollback.id))
 
     late.record_late_worker()
 

@@ -17,11 +17,11 @@ HOUR = timedelta(hours=1)
 
 
 def say(world: World, verb: str, **content: Any) -> None:
-    world.command("bob", command=verb, system="bookshop", **content)
+    world.send_command(verb, "bob", **content)
 
 
 def offered(world: World, incident: Incident) -> tuple[str, ...]:
-    reading = StateReader(world.ports.store)
+    reading = StateReader(world.store)
     known = reading.incident(incident.id)
     assert known is not None
     return read_available_verbs(reading, known, reading.rollback(rollback_id(known.id, known.rollbacks)))
@@ -41,13 +41,13 @@ def build_world_with_failed_checkout() -> tuple[World, Incident]:
 
     def fail(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "before"):
-            world.ports.world.fail_late("payOrder", "no capacity")
+            world.platform.fail_late("payOrder", "no capacity")
 
-    world.ports.world.hook = fail
+    world.platform.hook = fail
     say(world, "rollback", functions=["payOrder", "createOrder"])
     world.pass_time(10 * MINUTE)
-    world.ports.world.hook = lambda *_: None
-    failed = world.incidents()[-1]
+    world.platform.hook = lambda *_: None
+    failed = world.newest_incident
     assert failed.status is IncidentStatus.ESCALATED
     return world, failed
 
@@ -86,16 +86,16 @@ def test_what_the_notice_of_a_failure_offers_is_accepted_behind_a_newer_unpin() 
 
     def fail(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "before"):
-            world.ports.world.fail_late("payOrder", "no capacity")
+            world.platform.fail_late("payOrder", "no capacity")
             if not said:
                 said.append("unpin")
                 say(world, "unpin", functions=["searchBooks"])
                 world.deliver_commands()
 
-    world.ports.world.hook = fail
+    world.platform.hook = fail
     say(world, "rollback", functions=["payOrder", "createOrder"])
     world.pass_time(30 * MINUTE)
-    world.ports.world.hook = lambda *_: None
+    world.platform.hook = lambda *_: None
 
     failed = world.incidents()[-2]
     assert failed.timeline[-1].note.endswith("a person may now retry, undo or accept")

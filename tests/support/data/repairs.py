@@ -19,7 +19,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.rollback.write_ramp import WriteRamp
-from tests.support.runtime.world import CHECKED, FakePorts
+from tests.support.runtime.world import CHECKED, FakePorts, PortShortcuts
 
 HERE = "(default)"
 MINUTE = timedelta(minutes=1)
@@ -42,7 +42,7 @@ GOOD: dict[str, dict[str, Any] | None] = {
 }
 
 
-class RepairedShop:
+class RepairedShop(PortShortcuts):
     """The bookshop's database, and one repair of it."""
 
     def __init__(self, policy: Policy = SHOP) -> None:

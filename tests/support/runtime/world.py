@@ -51,7 +51,7 @@ from tests.support.fakes.run.router import FakeMetrics, FakeProber
 from tests.support.fakes.runtime.clock import START, FakeClock
 from tests.support.fakes.runtime.hooks import Hook, no_hook
 from tests.support.fakes.runtime.pool import InlinePool
-from tests.support.fakes.sender import FakeSender
+from tests.support.fakes.sender import FakeSender, SentNotice
 from tests.support.fakes.storage.media import MemoryMedia
 from tests.support.fakes.storage.mirrors import MemoryMirrors
 from tests.support.fakes.storage.objects import MemoryObjects
@@ -173,7 +173,42 @@ class FakePorts:
         return InlinePool(self.clock)
 
 
-class World:
+class PortShortcuts:
+    """What most tests read of the ports, and how they let time pass."""
+
+    ports: FakePorts
+
+    @property
+    def now(self) -> datetime:
+        """What the clock shows."""
+        return self.ports.clock.now()
+
+    def advance_clock(self, by: timedelta) -> None:
+        """Time passes, and nothing is delivered."""
+        self.ports.clock.advance(by)
+
+    @property
+    def platform(self) -> FakePlatform:
+        """What runs the functions."""
+        return self.ports.world
+
+    @property
+    def store(self) -> MemoryStore:
+        """Our own state."""
+        return self.ports.store
+
+    @property
+    def documents(self) -> dict[str, dict[str, Any]]:
+        """The documents of our own state, by path."""
+        return self.ports.store.documents
+
+    @property
+    def sent_notices(self) -> list[SentNotice]:
+        """The notices that have left, in order."""
+        return self.ports.sender.sent
+
+
+class World(PortShortcuts):
     """A protected system, its responders, and messages that are delivered at least once."""
 
     def __init__(
@@ -237,6 +272,15 @@ class World:
         )
         said = {"version": 1, "reason": "a test", **content, "token": token}
         self.publish(topics.COMMANDS, said)
+
+    def send_command(self, verb: str, actor: str = "somebody", **content: Any) -> None:
+        """A person publishes a command for this system."""
+        self.command(actor, **{"command": verb, "system": self.policy.system, **content})
+
+    def carry_out(self, verb: str, actor: str = "somebody", **content: Any) -> None:
+        """A person's command for this system arrives, and whatever follows from it at once."""
+        self.send_command(verb, actor, **content)
+        self.settle()
 
     def alert(self, incident: str = "0.abc", state: str = "open", **changes: Any) -> None:
         """Cloud Monitoring notifies of a signal that began a minute ago."""
@@ -362,6 +406,28 @@ class World:
         """Every rollback, oldest first."""
         found = self.ports.store.query(Query("rollbacks"))
         return [decode(Rollback, one.fields) for one in found]
+
+    @property
+    def incident(self) -> Incident:
+        """The only incident. Raises: ValueError where there is none, or another."""
+        [incident] = self.incidents()
+        return incident
+
+    @property
+    def rollback(self) -> Rollback:
+        """The only rollback. Raises: ValueError where there is none, or another."""
+        [rollback] = self.rollbacks()
+        return rollback
+
+    @property
+    def newest_incident(self) -> Incident:
+        """The incident that was detected last."""
+        return self.incidents()[-1]
+
+    @property
+    def newest_rollback(self) -> Rollback:
+        """The rollback that was begun last."""
+        return self.rollbacks()[-1]
 
     def steps(self, rollback: str) -> dict[str, Step]:
         """The steps of one rollback."""

@@ -28,7 +28,7 @@ MANY = replace(
 
 def kept(world: World) -> Iterator[tuple[str, datetime | None]]:
     """All that belongs to the incident, and when it expires."""
-    for path, fields in world.ports.store.documents.items():
+    for path, fields in world.documents.items():
         below = path.startswith((f"incidents/{TROUBLE}", f"rollbacks/{TROUBLE}"))
         about = fields.get("incident") == TROUBLE and path.startswith(("alerts/", "notices/"))
         if below or about:
@@ -50,7 +50,7 @@ def over(world: World) -> World:
     world.deploy_bad()
     world.alert()
     world.pass_time(30 * MINUTE)
-    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
+    assert world.incident.status is incident.IncidentStatus.RESOLVED
     return world
 
 
@@ -58,8 +58,8 @@ def move_data(world: World, entries: int) -> None:
     """As if the rollback had moved data: so many are in its journal."""
     for number in range(entries):
         path = f"rollbacks/{TROUBLE}/journal/{number:03d}"
-        entry = {"name": f"{number:03d}", "expires_at": world.ports.clock.now()}
-        world.ports.store.commit([Put(path, entry)])
+        entry = {"name": f"{number:03d}", "expires_at": world.now}
+        world.store.commit([Put(path, entry)])
 
 
 def test_what_has_expired_keeps_nothing_else_from_being_held() -> None:
@@ -67,27 +67,27 @@ def test_what_has_expired_keeps_nothing_else_from_being_held() -> None:
     world = over(World())
     assert say(world, "undo") == ""
     world.pass_time(30 * MINUTE)
-    world.ports.store.remove(f"rollbacks/{TROUBLE}")
+    world.store.remove(f"rollbacks/{TROUBLE}")
 
     assert say(world, "hold") == ""
     world.pass_time(MINUTE)
 
     held = {path for path, at in kept(world) if at is None}
     assert f"rollbacks/{TROUBLE}-r2" in held
-    assert f"rollbacks/{TROUBLE}" not in world.ports.store.documents
+    assert f"rollbacks/{TROUBLE}" not in world.documents
 
 
 def test_where_the_newest_rollback_has_expired_the_rest_is_held() -> None:
     """The incident, its alerts and notices: whoever holds it asks for what there is."""
     world = over(World())
-    world.ports.store.remove(f"rollbacks/{TROUBLE}")
+    world.store.remove(f"rollbacks/{TROUBLE}")
 
     assert say(world, "hold") == ""
     world.pass_time(MINUTE)
 
     held = {path for path, at in kept(world) if at is None}
     assert f"incidents/{TROUBLE}" in held
-    assert f"rollbacks/{TROUBLE}" not in world.ports.store.documents
+    assert f"rollbacks/{TROUBLE}" not in world.documents
 
 
 def test_what_is_held_expires_never_and_what_is_released_after_the_usual_time() -> None:
@@ -104,7 +104,7 @@ def test_what_is_held_expires_never_and_what_is_released_after_the_usual_time() 
     assert world.find_violated_invariants() == []
 
     assert say(world, "release") == ""
-    released = world.ports.clock.now()
+    released = world.now
     world.pass_time(MINUTE)
 
     times = {at for _, at in kept(world)}
@@ -119,19 +119,15 @@ def test_a_hold_of_a_living_incident_waits_for_what_its_worker_writes() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(MINUTE)
-    assert world.incidents()[0].ended_at is None
+    assert world.incident.ended_at is None
 
     say(world, "hold")
     world.pass_time(50 * MINUTE)
 
-    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
+    assert world.incident.status is incident.IncidentStatus.RESOLVED
     assert expiring(world) == {False}
     assert world.find_violated_invariants() == []
-    due = [
-        fields["due_at"]
-        for path, fields in world.ports.store.documents.items()
-        if path.startswith("commands/")
-    ]
+    due = [fields["due_at"] for path, fields in world.documents.items() if path.startswith("commands/")]
     assert set(due) == {None}
 
 
@@ -172,9 +168,9 @@ def test_a_hold_waits_for_what_is_still_to_be_said() -> None:
     """A notice that is scheduled for long after the end of its incident is held as well."""
     world = World(policy=shorten_watch())
     world.deploy_bad()
-    world.command(command="rollback", system="bookshop", severity="LOW")
+    world.send_command("rollback", severity="LOW")
     world.pass_time(30 * MINUTE)
-    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
+    assert world.incident.status is incident.IncidentStatus.RESOLVED
 
     say(world, "hold")
     world.pass_time(5 * timedelta(hours=1))

@@ -37,19 +37,19 @@ from tests.support.runtime.world import World
 def test_a_cancelled_rollback_begins_nothing_more_and_lists_what_is_where() -> None:
     """What was in flight settles, nothing is undone, and the incident waits for a person."""
     world = build_rollback_being_cancelled()
-    done = len(world.ports.world.applied_shifts)
+    done = len(world.platform.applied_shifts)
 
     world.pass_time(HOUR)
 
-    one = newest_rollback(world)
+    one = world.newest_rollback
     assert (one.status, one.outcome) == (RollbackStatus.CANCELLED, "cancelled by alice: a test")
     assert one.in_flight == 0
-    assert len(world.ports.world.applied_shifts) == done
+    assert len(world.platform.applied_shifts) == done
     text = find_notice(world, "rollback.cancelled")["text"]
     assert f"{done} of 8 done" in text
-    still = world.ports.world.services()["listBooks"].latest_ready
+    still = world.platform.services()["listBooks"].latest_ready
     assert f"shift listBooks: pending; it serves {still}" in text
-    assert world.incidents()[-1].status is incident.IncidentStatus.ESCALATED
+    assert world.newest_incident.status is incident.IncidentStatus.ESCALATED
     assert world.find_violated_invariants() == []
 
 
@@ -57,15 +57,14 @@ def test_what_a_person_cancelled_is_not_begun_again_by_an_alert() -> None:
     """Automation never undoes a person's act, also when it did nothing of its own yet."""
     world = build_world_awaiting_approval()
     bad = world.live
-    world.command(command="promote", system="bookshop", mode="act")
-    world.settle()
+    world.carry_out("promote", mode="act")
 
     publish_command(world, "cancel", actor="alice")
     world.alert("0.second")
     world.pass_time(HOUR / 2)
 
     assert world.live == bad
-    assert world.incidents()[-1].status is incident.IncidentStatus.ESCALATED
+    assert world.newest_incident.status is incident.IncidentStatus.ESCALATED
 
 
 @pytest.mark.parametrize("make", [build_failed_rollback, build_rollback_being_cancelled])
@@ -73,13 +72,13 @@ def test_a_retry_finishes_what_is_not_back_yet(make: Callable[[], World]) -> Non
     """The same target once more, over what still differs from it."""
     world = make()
     world.pass_time(HOUR)
-    first = newest_rollback(world)
+    first = world.newest_rollback
     assert first.plan is not None
 
     assert publish_command(world, "retry", actor="alice") == ""
     world.pass_time(HOUR)
 
-    again = newest_rollback(world)
+    again = world.newest_rollback
     assert again.id == f"{first.id}-r2"
     assert again.status is RollbackStatus.SUCCEEDED
     assert again.order is not None
@@ -94,13 +93,13 @@ def test_a_retry_of_a_wider_scenario() -> None:
     world.deploy_bad()
     world.alert("0.x", signal="frontend_unavailable")
     world.pass_time(HOUR)
-    first = newest_rollback(world)
+    first = world.newest_rollback
     assert (first.status, first.outcome) == (RollbackStatus.NOT_TAKEN, "the request for approval expired")
 
     assert publish_command(world, "retry") == ""
     world.pass_time(HOUR)
 
-    again = newest_rollback(world)
+    again = world.newest_rollback
     assert again.order is not None
     assert again.order.scenario is ScenarioName.COMPLETE
     assert (again.status, world.live) == (RollbackStatus.SUCCEEDED, good)
@@ -112,12 +111,12 @@ def test_an_order_is_retried_with_its_limits_and_without_its_confirmation() -> N
     world.deploy_bad()
     order_to_expiring_deployment(world, groups=["catalogue"], batch_size=2, auto_confirm=True)
     world.pass_time(2 * MINUTE)
-    assert newest_rollback(world).status is RollbackStatus.NOT_TAKEN
+    assert world.newest_rollback.status is RollbackStatus.NOT_TAKEN
     world.announce("v999")
 
     publish_command(world, "retry", actor="bob", reason="it is there now")
 
-    order = newest_rollback(world).order
+    order = world.newest_rollback.order
     assert order is not None
     assert (order.target, order.groups, order.batch_size) == ("v999", ("catalogue",), 2)
     assert (order.actor, order.reason, order.auto_confirm) == ("bob", "it is there now", False)
@@ -145,7 +144,7 @@ def test_an_accepted_incident_is_over(
     assert publish_command(world, "accept", actor="alice", reason="good enough") == ""
     world.pass_time(HOUR)
 
-    [trouble] = world.incidents()
+    trouble = world.incident
     assert trouble.status is status
     assert trouble.timeline[-1].note == "accepted by alice: good enough"
     assert read_public_state(world).word == word
@@ -157,14 +156,14 @@ def test_an_accepted_incident_is_over(
 def test_an_incident_is_accepted_whose_rollback_is_kept_no_more() -> None:
     """Nobody has said a word for as long as it was kept: accept is what is left, and it ends."""
     world = build_failed_rollback()
-    world.ports.store.remove(f"rollbacks/{newest_rollback(world).id}")
+    world.store.remove(f"rollbacks/{world.newest_rollback.id}")
 
     assert publish_command(world, "retry").endswith("its rollback is deleted; possible commands: accept")
     assert "is deleted: request a new rollback" in publish_command(world, "undo")
     assert publish_command(world, "accept", actor="alice", reason="it is old") == ""
     world.settle()
 
-    [trouble] = world.incidents()
+    trouble = world.incident
     assert trouble.status is incident.IncidentStatus.RESOLVED
     assert trouble.timeline[-1].note == "accepted by alice: it is old"
     assert read_public_state(world).word == "resolved"
@@ -177,12 +176,12 @@ def test_a_cancel_speaks_of_steps_in_flight_only_where_some_are() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(8 * MINUTE)
-    rollback = newest_rollback(world)
+    rollback = world.newest_rollback
     assert rollback.status is RollbackStatus.WATCHING
 
     assert publish_command(world, "cancel", id="mine") == ""
 
-    fields = world.ports.store.get("commands/mine").fields
+    fields = world.store.get("commands/mine").fields
     assert fields is not None
     assert fields["result"] == f"{rollback.id} stops now: no step is in flight"
 
@@ -226,17 +225,17 @@ def test_a_failure_that_moved_nothing_offers_no_undo() -> None:
 
     def move(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "before"):
-            world.ports.world.hook = no_hook
-            world.ports.world.change_by_hand("getBook", (TrafficTarget("getbook-00002", 100, "theirs"),))
+            world.platform.hook = no_hook
+            world.platform.change_by_hand("getBook", (TrafficTarget("getbook-00002", 100, "theirs"),))
 
-    world.ports.world.hook = move
+    world.platform.hook = move
     world.alert()
     world.pass_time(5 * MINUTE)
 
-    failed = newest_rollback(world)
+    failed = world.newest_rollback
     assert (failed.status, world.live["getBook"]) == (RollbackStatus.FAILED, {"getbook-00002": 100})
     assert "a person may now retry or accept" in find_notice(world, "rollback.failed")["text"]
-    assert available_verbs(world.incidents()[-1], failed) == ("retry", "accept", "ack")
+    assert available_verbs(world.newest_incident, failed) == ("retry", "accept", "ack")
     about = {"system": "bookshop", "incident": failed.incident}
     world.command(command="undo", **about)
     world.settle()
@@ -297,20 +296,20 @@ def test_a_cancel_that_was_said_before_the_retry_does_not_stop_it() -> None:
     """It was about the rollback of then."""
     world = build_rollback_being_cancelled()
     world.pass_time(MINUTE)
-    said_at = world.ports.clock.now()
-    late = set_aside(world, "cancel", incident=world.incidents()[-1].id)
-    world.ports.clock.advance(MINUTE)
+    said_at = world.now
+    late = set_aside(world, "cancel", incident=world.newest_incident.id)
+    world.advance_clock(MINUTE)
     publish_command(world, "retry")
 
     world.deliver(late, published_at=said_at)
 
-    assert newest_rollback(world).cancel_requested == ""
+    assert world.newest_rollback.cancel_requested == ""
     assert "started after the command was sent" in read_dead_letters(world)[-1]["reason"]
 
 
 def set_aside(world: World, verb: str, **content: Any) -> Published:
     """A command on its way, which its responder has not seen yet."""
-    world.command(command=verb, system="bookshop", **content)
+    world.send_command(verb, **content)
     late = world.waiting()[-1]
     world.ports.bus.messages.remove(late)
     return late
@@ -319,13 +318,13 @@ def set_aside(world: World, verb: str, **content: Any) -> Published:
 def test_a_retry_that_was_said_before_the_last_rollback_begins_none() -> None:
     """Said twice, and delivered late: one further rollback was wanted, not two."""
     world = build_failed_rollback()
-    said_at = world.ports.clock.now()
-    late = set_aside(world, "retry", incident=world.incidents()[-1].id)
-    world.ports.clock.advance(MINUTE)
+    said_at = world.now
+    late = set_aside(world, "retry", incident=world.newest_incident.id)
+    world.advance_clock(MINUTE)
     world.command(command="pause")
     publish_command(world, "retry")
     publish_command(world, "cancel")
-    assert newest_rollback(world).status is RollbackStatus.CANCELLED
+    assert world.newest_rollback.status is RollbackStatus.CANCELLED
     before = len(world.rollbacks())
 
     world.deliver(late, published_at=said_at)
@@ -367,17 +366,17 @@ def test_a_cancel_is_heard_while_nothing_is_committed() -> None:
             shifts.append(world.ports.clock.monotonic())
         if (verb, side) == ("platform.dry_run", "before") and len(shifts) == 1:
             shifts.append(0.0)
-            about = {"system": "bookshop", "incident": world.incidents()[-1].id}
+            about = {"system": "bookshop", "incident": world.newest_incident.id}
             world.command(command="cancel", actor="alice", **about)
             world.deliver_newest()
-            world.ports.clock.advance(timedelta(seconds=3))
+            world.advance_clock(timedelta(seconds=3))
 
-    world.ports.world.hook = cancel_before_the_second
+    world.platform.hook = cancel_before_the_second
     world.alert()
     world.pass_time(HOUR)
 
-    assert newest_rollback(world).status is RollbackStatus.CANCELLED
-    assert len(world.ports.world.applied_shifts) == 1
+    assert world.newest_rollback.status is RollbackStatus.CANCELLED
+    assert len(world.platform.applied_shifts) == 1
     assert world.find_violated_invariants() == []
 
 
@@ -408,19 +407,19 @@ def release_badly(world: World) -> Rollback:
     world.deploy_bad()
     world.alert()
     world.pass_time(5 * MINUTE)
-    return newest_rollback(world)
+    return world.newest_rollback
 
 
 def read_mark_result(world: World) -> str:
     """The answer to the newest command `mark`."""
-    records = [fields for path, fields in world.ports.store.documents.items() if path.startswith("commands/")]
+    records = [fields for path, fields in world.documents.items() if path.startswith("commands/")]
     return str([fields for fields in records if fields["command"] == "mark"][-1]["result"])
 
 
 def test_after_a_mark_as_wrong_automation_asks_about_the_signal() -> None:
     """The next alert of the signal waits for approval, and the gate names the marked incident."""
     world = build_false_alarm("wrong")
-    first = world.incidents()[0]
+    first = world.incident
 
     asked = release_badly(world)
 
@@ -435,8 +434,7 @@ def test_a_promotion_or_the_opposite_verdict_lifts_a_mark_as_wrong(lifting: str)
     """Automation acts again."""
     world = build_false_alarm("wrong")
     if lifting == "promotion":
-        world.command(command="promote", system="bookshop", mode="act")
-        world.settle()
+        world.carry_out("promote", mode="act")
     else:
         assert publish_command(world, "mark", verdict="right", reason="it was real") == ""
 
@@ -454,11 +452,10 @@ def test_a_mark_is_on_record() -> None:
     """With the person and the reason, on the incident and in the audit log."""
     world = build_marked_world()
 
-    [marked] = world.incidents()
-    assert str(marked.mark) == "marked wrong by ada: a burst of bots"
+    assert str(world.incident.mark) == "marked wrong by ada: a burst of bots"
     [event] = [
         fields
-        for path, fields in world.ports.store.documents.items()
+        for path, fields in world.documents.items()
         if path.startswith("systems/bookshop/audit/") and fields["name"] == "command.mark"
     ]
     assert event["facts"]["changes"] == {"mark": [None, "wrong"]}
@@ -470,7 +467,7 @@ def test_the_same_verdict_twice_is_refused() -> None:
 
     said = publish_command(world, "mark", verdict="wrong", actor="bob", reason="me too")
 
-    assert said == f"{world.incidents()[0].id} is already marked wrong by ada: a burst of bots"
+    assert said == f"{world.incident.id} is already marked wrong by ada: a burst of bots"
 
 
 def test_a_verdict_of_right_lifts_the_limit_of_its_own_incident_alone() -> None:
@@ -492,13 +489,12 @@ def test_a_mark_of_an_order_limits_no_signal() -> None:
     """Automation decided nothing about what a person ordered."""
     world = World()
     world.deploy_bad()
-    world.command(command="rollback", system="bookshop")
-    world.settle()
+    world.carry_out("rollback")
 
     assert publish_command(world, "mark", verdict="wrong", reason="it was the network") == ""
 
-    assert read_mark_result(world) == f"{world.incidents()[0].id} is marked wrong"
-    assert world.ports.store.documents["systems/bookshop"]["wrong_signals"] == {}
+    assert read_mark_result(world) == f"{world.incident.id} is marked wrong"
+    assert world.documents["systems/bookshop"]["wrong_signals"] == {}
 
 
 def test_a_mark_as_wrong_says_what_would_have_held() -> None:
@@ -507,7 +503,7 @@ def test_a_mark_as_wrong_says_what_would_have_held() -> None:
 
     said = read_mark_result(world)
 
-    assert f"`rollback undo {world.incidents()[0].id}` restores what was live" in said
+    assert f"`rollback undo {world.incident.id}` restores what was live" in said
     assert "this alert crossed 20 %; it reached 80 %: a threshold of 81 % would have held" in said
 
 

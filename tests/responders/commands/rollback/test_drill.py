@@ -19,14 +19,14 @@ CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, drills_before_act=2))
 def test_a_drill_changes_nothing_and_is_on_record() -> None:
     """Each shift is validated and timed; nothing is live that was not before."""
     world = World()
-    before = world.ports.world.inventory()
+    before = world.platform.inventory()
     asked: list[str] = []
 
     def hook(verb: str, side: str) -> None:
         if side == "before":
             asked.append(verb)
 
-    world.ports.world.hook = hook
+    world.platform.hook = hook
     order_drill(world, command="drill", id="first", actor="alice")
 
     [done] = read_drills(world)
@@ -35,7 +35,7 @@ def test_a_drill_changes_nothing_and_is_on_record() -> None:
     assert done.forecast_seconds > 0
     assert asked.count("platform.dry_run") == len(world.policy.functions)
     assert "platform.shift" not in asked
-    assert world.ports.world.inventory() == before
+    assert world.platform.inventory() == before
     assert world.rollbacks() == []
 
 
@@ -52,7 +52,7 @@ def test_a_drill_of_a_group() -> None:
 def test_a_drill_that_the_platform_refuses() -> None:
     """Whatever the gates say, it does not agree; the reason is kept."""
     world = World()
-    world.ports.world.hook = raise_error("platform.dry_run", Rejected("no permission"))
+    world.platform.hook = raise_error("platform.dry_run", Rejected("no permission"))
     order_drill(world, command="drill", functions=["payOrder"])
 
     [done] = read_drills(world)
@@ -133,7 +133,7 @@ def test_each_step_of_a_promotion_needs_its_drills(
 def test_a_drill_that_does_not_agree_lets_nobody_ask() -> None:
     """What the platform would have refused is no reason to trust the gates."""
     world = World(policy=STEPWISE, promoted=False)
-    world.ports.world.hook = raise_error("platform.dry_run", Rejected("no permission"))
+    world.platform.hook = raise_error("platform.dry_run", Rejected("no permission"))
     order_drill(world, command="drill")
 
     order_drill(world, command="promote", mode="ask")
@@ -148,7 +148,7 @@ def test_the_way_back_to_asking_needs_no_drill() -> None:
     for _ in range(2):
         order_drill(world, command="drill")
     order_drill(world, command="promote", mode="act")
-    world.ports.clock.advance(STEPWISE.gates.drills_within + timedelta(seconds=1))
+    world.advance_clock(STEPWISE.gates.drills_within + timedelta(seconds=1))
 
     order_drill(world, command="promote", mode="ask")
 
@@ -159,7 +159,7 @@ def test_drills_that_are_too_old_prove_nothing() -> None:
     """They count for the policy's time."""
     world = World(policy=CAREFUL, promoted=False)
     order_drill(world, command="drill")
-    world.ports.clock.advance(CAREFUL.gates.drills_within + timedelta(seconds=1))
+    world.advance_clock(CAREFUL.gates.drills_within + timedelta(seconds=1))
     order_drill(world, command="drill")
 
     order_drill(world, command="promote", mode="act")

@@ -37,7 +37,7 @@ EFFECTS = {
 
 def everything(world: World) -> tuple[WholeInventory, Inventory]:
     """All that is live."""
-    return read_inventory(world.ports, world.policy), world.ports.world.inventory()
+    return read_inventory(world.ports, world.policy), world.platform.inventory()
 
 
 def verbs(world: World) -> list[str]:
@@ -48,7 +48,7 @@ def verbs(world: World) -> list[str]:
         if side == "before":
             asked.append(verb)
 
-    for port in (world.ports.world, world.ports.beside, world.ports.builds):
+    for port in (world.platform, world.ports.beside, world.ports.builds):
         port.hook = hook
     return asked
 
@@ -186,7 +186,7 @@ def test_what_gives_no_answer(verb: str, part: str) -> None:
 def test_a_function_that_only_a_rebuild_brings_back() -> None:
     """Nothing can be validated of a build: where it would begin is looked at."""
     world = recorded()
-    world.ports.world.lose_image(ORDER)
+    world.platform.lose_image(ORDER)
     world.deploy_bad()
 
     order_drill(world, command="drill")
@@ -201,7 +201,7 @@ def test_a_function_that_only_a_rebuild_brings_back() -> None:
 def test_a_function_that_is_gone_and_named() -> None:
     """It would be created again, with a person's word."""
     world = recorded(Rebuilds.ASK)
-    world.ports.world.delete_function(ORDER)
+    world.platform.delete_function(ORDER)
 
     order_drill(world, command="drill", functions=[ORDER])
 
@@ -253,7 +253,7 @@ def test_what_is_told() -> None:
 
     order_drill(world, command="drill", scenario="complete")
 
-    [text] = {str(one.notice["text"]) for one in world.ports.sender.sent if "drill" in one.key}
+    [text] = {str(one.notice["text"]) for one in world.sent_notices if "drill" in one.key}
     assert "shift: 8 validated" in text
     assert "release hosting: 1 refused" in text
     assert f"{SITE}: v1 is gone" in text

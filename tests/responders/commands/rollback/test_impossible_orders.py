@@ -33,15 +33,14 @@ def test_an_impossible_order_is_in_the_audit_log_alone(said: dict[str, Any], why
     """No incident, no public state, no rollback; the team hears of a refused message."""
     shop = CorruptedShop(BARE)
     shop.settle()
-    known = {*shop.ports.store.documents}
-    shop.command("alice", command="rollback", system="bookshop", **said)
-    shop.settle()
+    known = {*shop.documents}
+    shop.carry_out("rollback", "alice", **said)
 
     [refused] = refusal_reasons(shop)
     assert why in refused
-    kinds = {path.partition("/")[0] for path in {*shop.ports.store.documents} - known}
+    kinds = {path.partition("/")[0] for path in {*shop.documents} - known}
     assert kinds - {"notices", "channels"} == {"systems"}
-    assert [path for path in shop.ports.store.documents if path.startswith("systems/unclaimed/audit/")]
+    assert [path for path in shop.documents if path.startswith("systems/unclaimed/audit/")]
     assert (shop.incidents(), shop.rollbacks()) == ([], [])
 
 
@@ -62,15 +61,13 @@ def test_without_a_stable_deployment_there_is_no_last_stable() -> None:
     """An order that names a deployment is still possible."""
     world = World()
     world.deploy_bad()
-    world.command(command="mark-bad", system="bookshop", deployment="v1")
-    world.command(command="rollback", system="bookshop")
-    world.settle()
+    world.send_command("mark-bad", deployment="v1")
+    world.carry_out("rollback")
 
     assert "no stable deployment is known" in refusal_reasons(world)[-1]
     assert world.incidents() == []
 
-    world.command(command="rollback", system="bookshop", target="v1")
-    world.settle()
+    world.carry_out("rollback", target="v1")
     assert len(world.rollbacks()) == 1
 
 
@@ -82,10 +79,9 @@ def test_a_deployment_that_was_not_recorded_whole_is_no_target(status: str, why:
     """One that something else replaced meanwhile never will be."""
     world = World()
     path = deployment_path("bookshop", "v1")
-    fields = {**(world.ports.store.get(path).fields or {}), "settled_at": None, "status": status}
-    world.ports.store.commit([Put(path, fields)])
-    world.command(command="rollback", system="bookshop", target="v1")
-    world.settle()
+    fields = {**(world.store.get(path).fields or {}), "settled_at": None, "status": status}
+    world.store.commit([Put(path, fields)])
+    world.carry_out("rollback", target="v1")
 
     assert why in refusal_reasons(world)[-1]
     assert world.incidents() == []
@@ -97,7 +93,7 @@ def test_a_restore_point_is_checked_by_one_read_of_the_integrity_record(
     """The command is executed under a time limit, and is retried."""
     shop = CorruptedShop()
     shop.settle()
-    store, paths = shop.ports.store, list[str]()
+    store, paths = shop.store, list[str]()
     get = store.get
 
     def note(path: str) -> Document:
@@ -105,7 +101,7 @@ def test_a_restore_point_is_checked_by_one_read_of_the_integrity_record(
         return get(path)
 
     monkeypatch.setattr(store, "get", note)
-    shop.command("alice", command="rollback", system="bookshop", **DATA, restore_point="15m")
+    shop.send_command("rollback", "alice", **DATA, restore_point="15m")
     shop.deliver_commands()
 
     assert len(shop.incidents()) == 1
@@ -116,8 +112,7 @@ def test_latest_is_the_minute_before_the_damage_where_there_is_no_backup() -> No
     """A system as shipped exports nothing; its data were checked."""
     shop = CorruptedShop()
     shop.pass_time(2 * MINUTE)
-    shop.command("alice", command="rollback", system="bookshop", **DATA, restore_point="latest")
-    shop.settle()
+    shop.carry_out("rollback", "alice", **DATA, restore_point="latest")
 
     parked = shop.run_until_parked()
     assert parked.question is not None

@@ -50,10 +50,9 @@ def test_a_feature_that_is_planned(named: dict[str, Any], functions: set[str], t
     assert (world.incidents(), colour(world), shifted_functions(world)) == ([], "blue", set())
     world.pass_time(20 * MINUTE)
 
-    [one] = world.rollbacks()
-    assert one.status is RollbackStatus.SUCCEEDED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
     assert (colour(world), shifted_functions(world)) == (template, functions)
-    assert world.incidents()[0].severity == "MEDIUM"
+    assert world.incident.severity == "MEDIUM"
     assert world.find_violated_invariants() == []
 
 
@@ -102,7 +101,7 @@ def test_a_plan_whose_time_finds_trouble() -> None:
 
     world.pass_time(15 * MINUTE)
 
-    [trouble] = world.incidents()
+    trouble = world.incident
     assert trouble.signal == "frontend_unavailable"
     assert (
         f"not started: {trouble.id} is open and has priority: order this again"
@@ -114,7 +113,7 @@ def test_a_plan_that_nobody_could_begin_in_time() -> None:
     """After an outage of ours it is not begun in another hour than was told."""
     world = spoiled()
     plan(world, HOUR)
-    world.ports.clock.advance(2 * HOUR)
+    world.advance_clock(2 * HOUR)
 
     world.pass_time(10 * MINUTE)
 
@@ -139,7 +138,7 @@ def test_worse_trouble_in_the_middle_of_a_feature(verb: str) -> None:
             world.ports.bus.messages.remove(alert)
             world.deliver(alert)
 
-    estate.hook = world.ports.world.hook = interrupt
+    estate.hook = world.platform.hook = interrupt
     groups: dict[str, Any] = {"groups": ["authentication"]} if verb == "platform.shift" else {}
     world.command(command="rollback", **FEATURE, **groups)
     world.settle()
@@ -151,11 +150,10 @@ def test_worse_trouble_in_the_middle_of_a_feature(verb: str) -> None:
         "it yields to frontend unavailable (CRITICAL)",
     )
     assert estate.sites["shop"].version == "v1"
-    [one] = world.incidents()
-    assert one.severity == "CRITICAL"
+    assert world.incident.severity == "CRITICAL"
     world.ports.alerts.open["0.abc"] = False
     world.pass_time(HOUR)
-    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
+    assert world.incident.status is incident.IncidentStatus.RESOLVED
     assert world.find_violated_invariants() == []
 
 
@@ -178,7 +176,7 @@ def test_trouble_that_is_no_worse(signal: str) -> None:
     world.settle()
 
     assert told
-    assert world.rollbacks()[0].status not in (RollbackStatus.CANCELLED, RollbackStatus.FAILED)
+    assert world.rollback.status not in (RollbackStatus.CANCELLED, RollbackStatus.FAILED)
 
 
 def run(saboteur: FaultInjectorHook) -> World:

@@ -31,7 +31,7 @@ EVERY = {*BOOKSHOP.functions}
 
 
 def order(world: World, actor: str = "bob", **content: Any) -> None:
-    world.command(actor, command="rollback", system="bookshop", **content)
+    world.send_command("rollback", actor, **content)
 
 
 def meanwhile(world: World, act: Callable[[], None], shifts: int = 1) -> None:
@@ -39,7 +39,7 @@ def meanwhile(world: World, act: Callable[[], None], shifts: int = 1) -> None:
     done: list[bool] = []
 
     def hook(verb: str, side: str) -> None:
-        count = len(world.ports.world.applied_shifts)
+        count = len(world.platform.applied_shifts)
         if (verb, side) == ("platform.shift", "after") and count >= shifts and not done:
             done.append(True)
             act()
@@ -49,7 +49,7 @@ def meanwhile(world: World, act: Callable[[], None], shifts: int = 1) -> None:
                     world.ports.bus.messages.remove(one)
                     world.deliver(one)
 
-    world.ports.world.hook = hook
+    world.platform.hook = hook
 
 
 def roll_back_meanwhile(act: Callable[[World], None], *, ordered: bool = False) -> World:
@@ -66,7 +66,7 @@ def roll_back_meanwhile(act: Callable[[World], None], *, ordered: bool = False) 
 
 
 def record_of(world: World, command: str) -> CommandRecord:
-    fields = world.ports.store.get(f"commands/{command}").fields
+    fields = world.store.get(f"commands/{command}").fields
     assert fields is not None
     return decode(CommandRecord, fields)
 
@@ -76,7 +76,7 @@ def refusals(world: World) -> list[str]:
 
 
 def public_word(world: World, incident: str) -> str:
-    fields = world.ports.store.get(f"public/bookshop/incidents/{incident}").fields
+    fields = world.store.get(f"public/bookshop/incidents/{incident}").fields
     assert fields is not None
     return str(fields["word"])
 
@@ -91,17 +91,17 @@ def test_an_order_for_a_part_joins_the_rollback_under_way(ordered: bool) -> None
     act = lambda world: order(world, id="mine", functions=["searchBooks"], reason="search fails")  # noqa: E731
     world = roll_back_meanwhile(act, ordered=ordered)
 
-    [one] = world.incidents()
+    incident = world.incident
     result = record_of(world, "mine")
-    assert result.incident == one.id
-    assert result.result.startswith(f"1 of 1 function is already part of {one.id}: nothing more to do")
-    assert f"rollback watch {one.id}" in result.result
-    assert any("bob" in moment.note and "search fails" in moment.note for moment in one.timeline)
-    assert "rollback.joined" in world.events(world.rollbacks()[0])
-    assert "joined by a manual rollback request of bob: search fails" in world.rollbacks()[0].commands
+    assert result.incident == incident.id
+    assert result.result.startswith(f"1 of 1 function is already part of {incident.id}: nothing more to do")
+    assert f"rollback watch {incident.id}" in result.result
+    assert any("bob" in moment.note and "search fails" in moment.note for moment in incident.timeline)
+    assert "rollback.joined" in world.events(world.rollback)
+    assert "joined by a manual rollback request of bob: search fails" in world.rollback.commands
     world.pass_time(HOUR)
     assert restored(world) == EVERY
-    assert world.incidents()[0].status is IncidentStatus.RESOLVED
+    assert world.incident.status is IncidentStatus.RESOLVED
     assert world.find_violated_invariants() == []
 
 
@@ -132,7 +132,7 @@ def test_orders_that_cross_become_one_rollback() -> None:
     order(world, "eve", id="c", functions=["payOrder"])
     world.pass_time(HOUR)
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert restored(world) == {"searchBooks", "payOrder"}
     assert {record_of(world, key).incident for key in "abc"} == {rollback.incident}
@@ -157,7 +157,7 @@ def test_anything_else_is_refused_with_the_command_to_use(content: dict[str, Any
     """The refusal names what would end and what would stay undone; the rollback goes on."""
 
     def act(world: World) -> None:
-        store = world.ports.store
+        store = world.store
         copied = {**store.documents[deployment_path("bookshop", "v1")], "id": "v0"}
         store.commit([Create(deployment_path("bookshop", "v0"), copied)])
         order(world, **content)
@@ -165,7 +165,7 @@ def test_anything_else_is_refused_with_the_command_to_use(content: dict[str, Any
     world = roll_back_meanwhile(act)
 
     [refused] = refusals(world)
-    name = world.incidents()[0].id
+    name = world.incident.id
     assert why in refused
     assert f"{name} would end" in refused
     if "functions" in content:
@@ -211,9 +211,9 @@ def test_an_order_with_nothing_to_do_leaves_the_monitoring_alone() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(8 * MINUTE)
-    [watched] = world.rollbacks()
+    watched = world.rollback
     assert watched.status is RollbackStatus.WATCHING
-    sent = len(world.ports.sender.sent)
+    sent = len(world.sent_notices)
 
     order(world, id="plain", functions=["searchBooks"])
     order(world, id="forced", functions=["searchBooks"], supersede=True)
@@ -225,8 +225,8 @@ def test_an_order_with_nothing_to_do_leaves_the_monitoring_alone() -> None:
         assert said.startswith("nothing to do: everything asked for is at its target already")
         assert f"{watched.incident} continues" in said
     assert len(world.incidents()) == 1
-    assert world.rollbacks()[0].status is RollbackStatus.WATCHING
-    assert len(world.ports.sender.sent) == sent
+    assert world.rollback.status is RollbackStatus.WATCHING
+    assert len(world.sent_notices) == sent
     world.pass_time(HOUR)
     assert world.rollbacks()[0].status is RollbackStatus.SUCCEEDED
 
@@ -250,7 +250,7 @@ def test_what_changed_while_it_was_monitored_goes_back_with_a_confirmation_alone
     world.deploy_bad()
     world.alert()
     world.pass_time(8 * MINUTE)
-    world.ports.world.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
+    world.platform.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
 
     order(world, id="plain", functions=["searchBooks"])
     world.settle()
@@ -270,9 +270,9 @@ def test_an_order_after_an_undo_continues_what_fails_since_then() -> None:
     world.deploy_bad()
     order(world)
     world.pass_time(HOUR)
-    world.command("bob", command="undo", system="bookshop", incident=world.incidents()[0].id)
+    world.send_command("undo", "bob", incident=world.incident.id)
     world.pass_time(10 * MINUTE)
-    undone_at = next(one.at for one in world.incidents()[0].timeline if one.status is IncidentStatus.UNDOING)
+    undone_at = next(one.at for one in world.incident.timeline if one.status is IncidentStatus.UNDOING)
 
     order(world, functions=["searchBooks"])
     world.pass_time(MINUTE)
@@ -286,21 +286,20 @@ def test_an_order_after_an_undo_continues_what_fails_since_then() -> None:
 def test_an_order_for_an_incident_that_waits_for_a_person_continues_it() -> None:
     """It ends no rollback; the incident stays open in the open, with its public state."""
     world = build_failed_rollback()
-    world.ports.world.set_failure_rate("payOrder", "payorder-00001", 0.9)
+    world.platform.set_failure_rate("payOrder", "payorder-00001", 0.9)
     world.pass_time(5 * MINUTE)
-    [waiting] = world.incidents()
-    assert waiting.status is IncidentStatus.ESCALATED
+    assert world.incident.status is IncidentStatus.ESCALATED
 
     order(world, functions=["searchBooks"])
     world.pass_time(HOUR)
 
     old, new = world.incidents()
-    assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
+    assert world.newest_rollback.status is RollbackStatus.SUCCEEDED
     assert old.status is IncidentStatus.INVESTIGATING
     assert old.timeline[-1].note.startswith(f"continued by {new.id}")
     assert public_word(world, old.id) == "investigating"
     assert "rollback.superseded" in world.events(world.rollbacks()[0])
-    assert any(":superseded" in sent.key for sent in world.ports.sender.sent)
+    assert any(":superseded" in sent.key for sent in world.sent_notices)
     assert publish_command(world, "accept", incident=old.id) == ""
     assert public_word(world, old.id) == "recovery not observed"
     assert world.find_violated_invariants() == []
@@ -309,7 +308,7 @@ def test_an_order_for_an_incident_that_waits_for_a_person_continues_it() -> None
 def test_a_question_is_superseded_with_a_confirmation_alone() -> None:
     """Nothing goes back yet; the refusal names the answer to the question, too."""
     world = build_world_awaiting_approval()
-    name = world.incidents()[0].id
+    name = world.incident.id
 
     order(world)
     world.settle()
@@ -322,7 +321,7 @@ def test_a_question_is_superseded_with_a_confirmation_alone() -> None:
 
 def test_an_override_joins_nothing_that_a_gate_may_hold() -> None:
     """It is shown what it ends like any other order, and skips the gates in its own rollback."""
-    world = roll_back_meanwhile(lambda world: order(world, override=True, incident=world.incidents()[0].id))
+    world = roll_back_meanwhile(lambda world: order(world, override=True, incident=world.incident.id))
     assert "an emergency override" in refusals(world)[0]
 
 
@@ -330,8 +329,7 @@ def test_a_paused_system_ends_nothing_for_an_order_that_could_not_begin() -> Non
     """An order that would only wait does not end what waits already."""
     world = World()
     world.deploy_bad()
-    world.command(command="pause", system="bookshop")
-    world.settle()
+    world.carry_out("pause")
     world.alert()
     world.settle()
 
@@ -353,7 +351,7 @@ def test_a_dry_run_supersedes_nothing_and_says_what_would_end() -> None:
     world.pass_time(HOUR)
 
     assert len(world.incidents()) == 1
-    assert record_of(world, "dry").answer["under_way"]["incident"] == world.incidents()[0].id
+    assert record_of(world, "dry").answer["under_way"]["incident"] == world.incident.id
 
 
 def order_by_pipeline(world: World, **content: Any) -> None:
@@ -372,7 +370,7 @@ def test_a_service_account_supersedes_no_order_of_a_person() -> None:
         order_by_pipeline(world, id="ends", supersede=True)
 
     def copied(world: World) -> None:
-        store = world.ports.store
+        store = world.store
         fields = {**store.documents[deployment_path("bookshop", "v1")], "id": "v0"}
         store.commit([Create(deployment_path("bookshop", "v0"), fields)])
         act(world)
@@ -402,7 +400,7 @@ def test_a_repair_of_valid_documents_ends_no_monitoring() -> None:
 
     assert "the order goes another direction" in refusals(world)[0]
     assert record_of(world, "repair").result.startswith("not started: no damage was found")
-    assert world.rollbacks()[0].status is RollbackStatus.WATCHING
+    assert world.rollback.status is RollbackStatus.WATCHING
 
 
 def test_an_order_that_comes_too_late_ends_nothing() -> None:
@@ -411,10 +409,10 @@ def test_an_order_that_comes_too_late_ends_nothing() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(8 * MINUTE)
-    world.ports.world.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
+    world.platform.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
     order(world, id="late", functions=["searchBooks"], supersede=True)
     world.deliver_commands()
-    world.ports.clock.advance(world.policy.gates.stale_after + MINUTE)
+    world.advance_clock(world.policy.gates.stale_after + MINUTE)
     world.pass_time(MINUTE)
 
     assert record_of(world, "late").result.endswith("too late")
@@ -428,15 +426,14 @@ def test_what_was_added_is_named_where_the_rollback_ends_before() -> None:
 
     def act() -> None:
         order(world, functions=["payOrder"], reason="payments fail")
-        world.command("ada", command="cancel", system="bookshop", incident=world.incidents()[0].id)
+        world.send_command("cancel", "ada", incident=world.incident.id)
 
     meanwhile(world, act)
     order(world, "ada", functions=["searchBooks"])
     world.pass_time(5 * MINUTE)
 
-    [one] = world.rollbacks()
-    assert one.status is RollbackStatus.CANCELLED
-    texts = [sent.notice["text"] for sent in world.ports.sender.sent]
+    assert world.rollback.status is RollbackStatus.CANCELLED
+    texts = [sent.notice["text"] for sent in world.sent_notices]
     assert any("not started: the extension by bob, payments fail" in text for text in texts)
 
 
@@ -446,8 +443,8 @@ def test_what_has_recovered_is_not_called_failing_by_the_order_that_supersedes_i
     world.deploy_bad()
     world.alert()
     world.pass_time(8 * MINUTE)
-    world.ports.world.set_failure_rate("searchBooks", "searchbooks-00002", 0.0)
-    world.ports.world.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
+    world.platform.set_failure_rate("searchBooks", "searchbooks-00002", 0.0)
+    world.platform.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
 
     order(world, functions=["searchBooks"], supersede=True)
     world.settle()
@@ -469,7 +466,7 @@ def build_world_with_waiting_unpin(act: Callable[[World], None]) -> World:
     world.deploy_bad(["listBooks", "getBook", "payOrder", "createOrder"])
 
     def unpin() -> None:
-        world.command("bob", command="unpin", system="bookshop", functions=["searchBooks"])
+        world.send_command("unpin", "bob", functions=["searchBooks"])
         world.deliver_commands()
         act(world)
 
@@ -498,7 +495,7 @@ def test_a_question_says_what_ending_a_waiting_unpin_leaves() -> None:
     world = build_world_with_waiting_unpin(lambda world: order(world, scenario="complete"))
 
     [refused] = refusals(world)
-    unpin = world.incidents()[-1].id
+    unpin = world.newest_incident.id
     assert f"{unpin} would end: its rollback is not decided yet; 1 of 1 function would stay pinned" in refused
     assert "stay on the bad release: searchBooks" not in refused
 
@@ -509,7 +506,7 @@ def test_a_question_says_what_ending_an_undo_leaves() -> None:
     world.deploy_bad()
     order(world)
     world.pass_time(HOUR)
-    world.command("bob", command="undo", system="bookshop", incident=world.incidents()[0].id)
+    world.send_command("undo", "bob", incident=world.incident.id)
     world.deliver_commands()
     order(world)
     world.deliver_commands()
@@ -521,7 +518,7 @@ def test_a_question_says_what_ending_an_undo_leaves() -> None:
             order(world)
             world.deliver_commands()
 
-    world.ports.world.hook = hook
+    world.platform.hook = hook
     world.settle()
 
     undecided, running = refusals(world)
@@ -540,7 +537,7 @@ def order_once_given_up(world: World, function: str) -> str:
         shift, stand_in = ended.get(f"shift {function}"), ended.get(f"serve {function}")
         return shift is StepStatus.STOPPED or (shift, stand_in) == (StepStatus.FAILED, StepStatus.FAILED)
 
-    before = world.ports.world.hook
+    before = world.platform.hook
 
     def hook(verb: str, side: str) -> None:
         before(verb, side)
@@ -549,7 +546,7 @@ def order_once_given_up(world: World, function: str) -> str:
             order(world, functions=[function], reason="it fails still")
             world.deliver_commands()
 
-    world.ports.world.hook = hook
+    world.platform.hook = hook
     order(world, "ada", batch_size=1)
     world.settle()
     [refused] = refusals(world)
@@ -565,12 +562,12 @@ def test_an_order_for_a_function_that_a_person_has_deployed_meanwhile_joins_noth
     def deploy(verb: str, side: str) -> None:
         if (verb, side) == ("platform.dry_run", "before") and not deployed:
             deployed.append(True)
-            world.ports.world.deploy(["searchBooks"], failure_rate=0.9)
+            world.platform.deploy(["searchBooks"], failure_rate=0.9)
 
-    world.ports.world.hook = deploy
+    world.platform.hook = deploy
     refused = order_once_given_up(world, "searchBooks")
 
-    name = world.incidents()[0].id
+    name = world.incident.id
     assert "the rollback could not restore searchBooks (" in refused
     assert f"order that again once {name} has ended; {name} would end: " in refused
     assert "--supersede" in refused
@@ -583,14 +580,14 @@ def test_an_order_for_a_function_whose_shift_has_failed_joins_nothing() -> None:
 
     def fail(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "before"):
-            world.ports.world.fail_late("createOrder", "no capacity")
+            world.platform.fail_late("createOrder", "no capacity")
 
-    world.ports.world.hook = fail
+    world.platform.hook = fail
     refused = order_once_given_up(world, "createOrder")
 
     assert "the rollback could not restore createOrder (" in refused
     assert "no capacity" in refused
-    assert not any("joined" in one.note for one in world.incidents()[0].timeline)
+    assert not any("joined" in one.note for one in world.incident.timeline)
 
 
 def test_an_order_for_a_part_of_what_waits_for_approval_names_the_approval() -> None:
@@ -602,13 +599,13 @@ def test_an_order_for_a_part_of_what_waits_for_approval_names_the_approval() -> 
     order(world, id="mine", functions=["getBook"])
     world.settle()
 
-    name = world.incidents()[0].id
+    name = world.incident.id
     assert f"waits for approval: `rollback approve {name}`" in record_of(world, "mine").result
 
 
 def test_an_order_for_a_part_of_what_is_paused_names_the_pause() -> None:
     """The answer says who holds the rollback, and the command that continues it."""
-    world = roll_back_meanwhile(lambda world: world.command("ada", command="pause", system="bookshop"))
+    world = roll_back_meanwhile(lambda world: world.send_command("pause", "ada"))
     world.pass_time(MINUTE)
     order(world, id="mine", functions=["searchBooks"])
     world.deliver_commands()

@@ -53,7 +53,7 @@ def test_a_freeze_that_is_said_in_another_time_zone_is_told_in_ours() -> None:
 
     [record] = [
         one
-        for path, one in world.ports.store.documents.items()
+        for path, one in world.documents.items()
         if path.startswith("commands/") and one["command"] == "freeze"
     ]
     assert record["result"] == "frozen from 2026-03-02 12:00 to 2026-03-02 15:00 UTC"
@@ -79,7 +79,7 @@ def test_an_order_waits_for_the_end_of_a_freeze() -> None:
 
     publish_command(world, "rollback", system="bookshop")
     world.settle()
-    assert world.rollbacks()[0].status is RollbackStatus.DECIDING
+    assert world.rollback.status is RollbackStatus.DECIDING
     world.pass_time(HOUR)
 
     assert world.live == stable
@@ -93,14 +93,14 @@ def test_a_freeze_in_the_middle_stops_before_the_next_effect() -> None:
     publish_after_second_shift(world, "freeze", until=iso_time_after(world, 5 * HOUR))
     world.alert()
     world.pass_time(10 * MINUTE)
-    shifts = len(world.ports.world.applied_shifts)
+    shifts = len(world.platform.applied_shifts)
     assert shifts < 8
 
     publish_command(world, "unfreeze")
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert {"rollback.frozen", "rollback.unfrozen"} <= set(world.events(world.rollbacks()[0]))
+    assert {"rollback.frozen", "rollback.unfrozen"} <= set(world.events(world.rollback))
     assert world.find_violated_invariants() == []
 
 
@@ -110,28 +110,27 @@ def test_while_all_is_on_its_way_nobody_asks_the_switches(
 ) -> None:
     """Nothing could be stopped: a pause then is found before the next effect, as any other."""
     world = World()
-    world.ports.world.operation_latency = timedelta(seconds=latency)
+    world.platform.operation_latency = timedelta(seconds=latency)
     asked: list[float] = []
-    honest = world.ports.store.get
+    honest = world.store.get
 
     def get(path: str) -> Document:
         if path == GLOBAL_CONTROLS_PATH:
             asked.append(world.ports.clock.monotonic())
         return honest(path)
 
-    monkeypatch.setattr(world.ports.store, "get", get)
+    monkeypatch.setattr(world.store, "get", get)
     world.deploy_bad(["payOrder"])
-    world.command(command="rollback", system="bookshop", functions=["payOrder"])
-    world.settle()
+    world.carry_out("rollback", functions=["payOrder"])
 
-    assert len(world.ports.world.applied_shifts) == 1
+    assert len(world.platform.applied_shifts) == 1
     assert 0 < len(asked) <= 12
 
 
 def test_an_override_ignores_the_freeze_and_is_told_on_every_channel() -> None:
     """An override works, and every channel is notified of it."""
     world = build_frozen_escalation()
-    trouble = world.incidents()[-1].id
+    trouble = world.newest_incident.id
 
     publish_command(
         world,
@@ -146,11 +145,11 @@ def test_an_override_ignores_the_freeze_and_is_told_on_every_channel() -> None:
     )
     world.pass_time(HOUR)
 
-    one = world.rollbacks()[-1]
+    one = world.newest_rollback
     assert one.status is RollbackStatus.SUCCEEDED
     assert one.order is not None
     assert (one.order.override, one.order.incident) == (True, trouble)
-    told = [sent for sent in world.ports.sender.sent if ":rollback.override:" in sent.key]
+    told = [sent for sent in world.sent_notices if ":rollback.override:" in sent.key]
     assert {sent.key.rpartition(":")[2] for sent in told} == {
         channel.name for channel in world.policy.channels
     }
@@ -161,12 +160,12 @@ def test_an_override_ignores_the_freeze_and_is_told_on_every_channel() -> None:
 def test_an_override_leaves_what_its_review_needs() -> None:
     """Who, by what right, for which incident, what was skipped: kept, and in the trail."""
     world = build_frozen_escalation()
-    trouble = world.incidents()[-1].id
+    trouble = world.newest_incident.id
     order = {"override": True, "supersede": True, "incident": trouble, "id": "glass"}
     publish_command(world, "rollback", system="bookshop", **order, actor="alice", reason="all is down")
     world.pass_time(HOUR)
 
-    forced = world.rollbacks()[-1]
+    forced = world.newest_rollback
     [one] = forced.overrides
     assert (one.actor, one.reason, one.command) == ("alice", "all is down", "glass")
     assert one.incident == trouble
@@ -186,7 +185,7 @@ def test_an_order_without_override_leaves_no_review() -> None:
     publish_command(world, "rollback", system="bookshop")
     world.pass_time(HOUR)
 
-    assert world.rollbacks()[-1].overrides == ()
+    assert world.newest_rollback.overrides == ()
 
 
 def test_an_override_stops_at_the_kill_switch() -> None:
@@ -195,7 +194,7 @@ def test_an_override_stops_at_the_kill_switch() -> None:
     bad = world.live
     publish_command(world, "pause")
 
-    order = {"override": True, "supersede": True, "incident": world.incidents()[-1].id}
+    order = {"override": True, "supersede": True, "incident": world.newest_incident.id}
     publish_command(world, "rollback", system="bookshop", **order)
     world.pass_time(HOUR)
 
@@ -205,32 +204,32 @@ def test_an_override_stops_at_the_kill_switch() -> None:
 def test_an_unfreeze_that_comes_late_lifts_nothing_that_was_said_after_it() -> None:
     """Switches commute: the newest word stands, in whichever order they arrive."""
     world = World()
-    said_at = world.ports.clock.now()
-    world.ports.clock.advance(MINUTE)
+    said_at = world.now
+    world.advance_clock(MINUTE)
     publish_command(world, "freeze", until=iso_time_after(world, HOUR))
     world.command(command="unfreeze")
     late = world.waiting()[-1]
     world.ports.bus.messages.remove(late)
 
     world.deliver(late, published_at=said_at)
-    assert len(world.ports.store.documents[GLOBAL_CONTROLS_PATH]["freezes"]) == 1
-    world.ports.clock.advance(MINUTE)
+    assert len(world.documents[GLOBAL_CONTROLS_PATH]["freezes"]) == 1
+    world.advance_clock(MINUTE)
     publish_command(world, "unfreeze")
     world.command(command="freeze", until=iso_time_after(world, HOUR))
     late = world.waiting()[-1]
     world.ports.bus.messages.remove(late)
     world.deliver(late, published_at=said_at)
 
-    assert world.ports.store.documents[GLOBAL_CONTROLS_PATH]["freezes"] == []
+    assert world.documents[GLOBAL_CONTROLS_PATH]["freezes"] == []
 
 
 def test_windows_that_are_over_are_dropped_and_there_is_a_limit() -> None:
     """The document stays small."""
     world = World()
     publish_command(world, "freeze", system="bookshop", until=iso_time_after(world, MINUTE))
-    world.ports.clock.advance(2 * MINUTE)
+    world.advance_clock(2 * MINUTE)
     for _ in range(51):
         refused = publish_command(world, "freeze", system="bookshop", until=iso_time_after(world, HOUR))
 
-    assert len(world.ports.store.documents[SYSTEM]["freezes"]) == 50
+    assert len(world.documents[SYSTEM]["freezes"]) == 50
     assert "50 freeze windows" in refused

@@ -35,8 +35,8 @@ def test_a_pause_is_requested_until_nothing_is_in_flight(where: dict[str, str]) 
     world.pass_time(timedelta(seconds=20))  # no sweep of the clock helps
     world.settle()
 
-    record = world.ports.store.documents["commands/in-the-middle"]
-    kept = world.ports.store.documents[SYSTEM if where else GLOBAL_CONTROLS_PATH]["pause"]
+    record = world.documents["commands/in-the-middle"]
+    kept = world.documents[SYSTEM if where else GLOBAL_CONTROLS_PATH]["pause"]
     assert decode(Pause, kept).reached_at is not None
     assert in_flight[0] > 0
     reached = f"paused: no step is in flight ({in_flight[0]} when it was requested)"
@@ -45,9 +45,9 @@ def test_a_pause_is_requested_until_nothing_is_in_flight(where: dict[str, str]) 
     world.pass_time(5 * MINUTE)
     assert [reached in one for one in notice_lines(world, "paused:")] == [True]
     chain = f"systems/{where.get('system', 'all')}/audit/paused:in-the-middle"
-    told = world.ports.store.documents[chain]
+    told = world.documents[chain]
     assert told["facts"]["changes"] == {"status": ["PAUSE_REQUESTED", "PAUSED"]}
-    [one] = world.rollbacks()
+    one = world.rollback
     assert (one.status, one.in_flight) == (RollbackStatus.RUNNING, 0)
     assert "no step is in flight" in notice_lines(world, "rollback.held")[0]
 
@@ -65,14 +65,14 @@ def test_a_pause_that_was_lifted_before_it_was_reached_is_not_told_as_reached() 
     world.ports.bus.messages.clear()
     world.deliver(work[0])
     world.ports.bus.messages.clear()
-    record = world.ports.store.documents["commands/in-the-middle"]
+    record = world.documents["commands/in-the-middle"]
     assert record["due_at"] is not None
 
     publish_command(world, "resume")
     world.pass_time(HOUR)
 
-    assert record is not world.ports.store.documents["commands/in-the-middle"]
-    assert world.ports.store.documents["commands/in-the-middle"]["due_at"] is None
+    assert record is not world.documents["commands/in-the-middle"]
+    assert world.documents["commands/in-the-middle"]["due_at"] is None
     assert notice_lines(world, "paused:") == []
     assert world.find_violated_invariants() == []
 
@@ -83,7 +83,7 @@ def test_a_pause_that_is_lifted_during_the_look_is_not_told_as_reached() -> None
     world.deploy_bad()
     publish_after_second_shift(world, "pause")
     world.alert()
-    while world.rollbacks() == [] or world.rollbacks()[0].held_since is None:
+    while world.rollbacks() == [] or world.rollback.held_since is None:
         message = world.waiting()[0]
         world.ports.bus.messages.remove(message)
         world.deliver(message)
@@ -96,13 +96,13 @@ def test_a_pause_that_is_lifted_during_the_look_is_not_told_as_reached() -> None
             world.command(command="resume")
             world.deliver(world.waiting()[-1])
 
-    world.ports.store.hook = lift
+    world.store.hook = lift
     world.deliver(look)
     world.pass_time(HOUR)
 
     assert lifted
     assert notice_lines(world, "paused:") == []
-    assert world.ports.store.documents[GLOBAL_CONTROLS_PATH]["pause"] is None
+    assert world.documents[GLOBAL_CONTROLS_PATH]["pause"] is None
     assert world.find_violated_invariants() == []
 
 
@@ -115,9 +115,7 @@ def test_a_pause_whose_look_dies_is_told_by_the_next_one() -> None:
     seen: list[bool] = []
 
     def die(verb: str, side: str) -> None:
-        if (verb, side) == ("bus.publish", "before") and "commands/in-the-middle" in (
-            world.ports.store.documents
-        ):
+        if (verb, side) == ("bus.publish", "before") and "commands/in-the-middle" in (world.documents):
             seen.append(True)
             if len(seen) < 6:
                 raise Unavailable("no answer")
@@ -143,12 +141,12 @@ def test_a_rollback_continues_once_nothing_holds_it() -> None:
     world.alert()
     world.pass_time(2 * MINUTE)
     publish_command(world, "pause", system="bookshop")
-    held_since = world.rollbacks()[0].held_since
+    held_since = world.rollback.held_since
 
     publish_command(world, "resume")
     world.pass_time(2 * MINUTE)
     assert sent_keys(world, "rollback.goes-on") == []
-    assert world.rollbacks()[0].held_since == held_since
+    assert world.rollback.held_since == held_since
 
     publish_command(world, "resume", system="bookshop")
     world.pass_time(2 * MINUTE)
@@ -157,7 +155,7 @@ def test_a_rollback_continues_once_nothing_holds_it() -> None:
 
 
 def sent_keys(world: World, event: str) -> list[str]:
-    return [one.key for one in world.ports.sender.sent if f":{event}" in one.key]
+    return [one.key for one in world.sent_notices if f":{event}" in one.key]
 
 
 @pytest.mark.parametrize("lifted", ["resume", "resume and work"])
@@ -175,13 +173,12 @@ def test_the_time_of_an_earlier_pause_is_not_counted_with_a_later_one(lifted: st
     world.deliver(resumed)
     if lifted == "resume":
         world.ports.bus.messages.clear()  # no worker comes to it in between
-    world.ports.clock.advance(timedelta(seconds=1))
+    world.advance_clock(timedelta(seconds=1))
     world.command(command="pause")
     world.deliver(world.waiting()[-1])
     world.pass_time(20 * MINUTE)
 
-    [one] = world.rollbacks()
-    assert one.status is RollbackStatus.RUNNING
+    assert world.rollback.status is RollbackStatus.RUNNING
     world.pass_time(15 * MINUTE)
     assert world.rollbacks()[0].status is RollbackStatus.FAILED
 
@@ -208,21 +205,21 @@ def test_a_pause_waits_for_a_worker_that_has_only_begun_to_decide() -> None:
             said.append(claimed[0].status)
             world.command(command="pause", id="while-it-decides")
             world.deliver_newest()
-            world.ports.clock.advance(timedelta(seconds=3))
+            world.advance_clock(timedelta(seconds=3))
 
-    world.ports.world.hook = interrupt
+    world.platform.hook = interrupt
     world.alert()
 
     world.pass_time(MINUTE)
 
-    record = world.ports.store.documents["commands/while-it-decides"]
+    record = world.documents["commands/while-it-decides"]
     assert said == [RollbackStatus.DECIDING]
     assert notice_lines(world, "pause:")[0].startswith("all systems: pause requested, 0 steps in flight")
     assert (record["result"], record["due_at"]) == (
         "paused: no step is in flight (0 when it was requested)",
         None,
     )
-    assert world.ports.world.applied_shifts == []
+    assert world.platform.applied_shifts == []
 
 
 def test_a_pause_that_expires_in_the_middle_resumes_nothing_half_done() -> None:
@@ -233,14 +230,14 @@ def test_a_pause_that_expires_in_the_middle_resumes_nothing_half_done() -> None:
     world.alert()
     world.pass_time(9 * MINUTE)
     assert {one.endswith("paused by alice: I look") for one in notice_lines(world, "paused")} == {True}
-    shifts = list(world.ports.world.applied_shifts)
-    steps = {name: step.status for name, step in world.steps(world.rollbacks()[0].id).items()}
+    shifts = list(world.platform.applied_shifts)
+    steps = {name: step.status for name, step in world.steps(world.rollback.id).items()}
 
     world.pass_time(10 * MINUTE)
 
     assert {"still paused by alice" in one for one in notice_lines(world, "pause-expired")} == {True}
-    assert world.ports.world.applied_shifts == shifts
-    [one] = world.rollbacks()
+    assert world.platform.applied_shifts == shifts
+    one = world.rollback
     assert (one.status, one.in_flight) == (RollbackStatus.RUNNING, 0)
     assert {name: step.status for name, step in world.steps(one.id).items()} == steps
 
@@ -251,7 +248,7 @@ def test_a_pause_with_nothing_in_flight_holds_at_once() -> None:
 
     publish_command(world, "pause", id="now")
 
-    assert world.ports.store.documents["commands/now"]["result"] == "paused, 0 steps in flight"
+    assert world.documents["commands/now"]["result"] == "paused, 0 steps in flight"
 
 
 @pytest.mark.parametrize("expires", ["2h", None])
@@ -265,7 +262,7 @@ def test_a_pause_that_was_to_be_over_is_paged_and_lifts_nothing(expires: str | N
     world.pass_time(2 * MINUTE)
 
     assert "still paused by alice" in notice_lines(world, "pause-expired")[0]
-    assert world.ports.store.documents[GLOBAL_CONTROLS_PATH]["pause"]["actor"] == "alice"
+    assert world.documents[GLOBAL_CONTROLS_PATH]["pause"]["actor"] == "alice"
 
 
 @pytest.mark.parametrize("then", [["resume"], ["resume", "pause"], ["pause"]])
@@ -274,15 +271,13 @@ def test_a_pause_that_is_not_in_force_any_more_reminds_nobody(then: list[str]) -
     world = World()
     publish_command(world, "pause", expires="2h")
     for verb in then:
-        world.ports.clock.advance(MINUTE)
+        world.advance_clock(MINUTE)
         publish_command(world, verb)
 
     world.pass_time(3 * HOUR)
 
     assert notice_lines(world, "pause-expired") == []
-    reminders = [
-        fields["status"] for path, fields in world.ports.store.documents.items() if "pause-expired" in path
-    ]
+    reminders = [fields["status"] for path, fields in world.documents.items() if "pause-expired" in path]
     assert set(reminders) == {"WITHDRAWN"}
 
 
@@ -315,14 +310,14 @@ def test_a_wrong_switch_is_refused_with_what_would_be_right(content: dict[str, A
     world.settle()
 
     assert why in read_dead_letters(world)[-1]["reason"]
-    assert GLOBAL_CONTROLS_PATH not in world.ports.store.documents
+    assert GLOBAL_CONTROLS_PATH not in world.documents
 
 
 def changed(world: World, verb: str) -> dict[str, Any]:
     """Before and after, as the newest command of that verb tells them in the trail."""
     found = [
         fields
-        for path, fields in world.ports.store.documents.items()
+        for path, fields in world.documents.items()
         if "/audit/command:" in path and fields["name"] == f"command.{verb}"
     ]
     changes: dict[str, Any] = max(found, key=lambda one: str(one["at"]))["facts"]["changes"]
@@ -337,14 +332,14 @@ def test_a_switch_tells_what_it_was_before(where: dict[str, str]) -> None:
     publish_command(world, "pause", actor="alice", reason="we look", **where)
     [before, after] = changed(world, "pause")["pause"]
     assert (before, after["actor"], after["reason"]) == (None, "alice", "we look")
-    world.ports.clock.advance(MINUTE)
+    world.advance_clock(MINUTE)
     publish_command(world, "resume", **where)
     [before, after] = changed(world, "resume")["pause"]
     assert (before["actor"], after) == ("alice", None)
     publish_command(world, "freeze", until=iso_time_after(world, HOUR), actor="bob", **where)
     [before, after] = changed(world, "freeze")["freezes"]
     assert (before, "frozen by bob until" in after) == ("", True)
-    world.ports.clock.advance(MINUTE)
+    world.advance_clock(MINUTE)
     publish_command(world, "unfreeze", **where)
     [before, after] = changed(world, "unfreeze")["freezes"]
     assert ("frozen by bob until" in before, after) == (True, "")
@@ -353,7 +348,7 @@ def test_a_switch_tells_what_it_was_before(where: dict[str, str]) -> None:
 def test_a_promotion_is_told_with_what_it_was_before() -> None:
     """Automation's rights change in the trail and on the channels, not behind people's backs."""
     world = World()
-    world.ports.clock.advance(MINUTE)
+    world.advance_clock(MINUTE)
 
     publish_command(world, "promote", system="bookshop", mode="ask", actor="alice", reason="a bad week")
 
@@ -365,11 +360,11 @@ def test_a_promotion_is_told_with_what_it_was_before() -> None:
 def late(world: World, verb: str, after: timedelta, **content: Any) -> str:
     """Say it, and deliver it so much later; why it was refused, or ""."""
     before = len(read_dead_letters(world))
-    said_at = world.ports.clock.now()
+    said_at = world.now
     world.command(command=verb, **content)
     message = world.waiting()[-1]
     world.ports.bus.messages.remove(message)
-    world.ports.clock.advance(after)
+    world.advance_clock(after)
     world.deliver(message, published_at=said_at)
     return str(next((one["reason"] for one in read_dead_letters(world)[before:]), ""))
 
@@ -381,23 +376,23 @@ def test_a_pause_that_comes_after_its_own_reminder_is_still_a_pause() -> None:
     assert late(world, "pause", 20 * MINUTE, expires="5m") == ""
     world.pass_time(MINUTE)
 
-    assert world.ports.store.documents[GLOBAL_CONTROLS_PATH]["pause"]["actor"] == "somebody"
+    assert world.documents[GLOBAL_CONTROLS_PATH]["pause"]["actor"] == "somebody"
     assert "still paused by somebody" in notice_lines(world, "pause-expired")[0]
 
 
 def test_the_newest_promotion_stands_in_whichever_order_they_arrive() -> None:
     """A person who takes automation's rights back is not overruled by what they said before."""
     world = World()
-    said_at = world.ports.clock.now()
-    world.command(command="promote", system="bookshop", mode="act")
+    said_at = world.now
+    world.send_command("promote", mode="act")
     earlier = world.waiting()[-1]
     world.ports.bus.messages.remove(earlier)
-    world.ports.clock.advance(MINUTE)
+    world.advance_clock(MINUTE)
     publish_command(world, "promote", system="bookshop", mode="observe")
 
     world.deliver(earlier, published_at=said_at)
 
-    assert world.ports.store.documents[SYSTEM]["mode"] == Mode.OBSERVE
+    assert world.documents[SYSTEM]["mode"] == Mode.OBSERVE
 
 
 @pytest.mark.parametrize(("mode", "refused"), [("act", True), ("ask", True), ("observe", False)])

@@ -59,7 +59,7 @@ def test_each_declared_topic_is_asked_once() -> None:
     ]
     told = notice_lines(world, "regenerate")
     assert told == ["bookshop: regeneration from books was requested on draw-again, print-again"]
-    event = world.ports.store.documents["systems/bookshop/audit/regenerate:mine"]
+    event = world.documents["systems/bookshop/audit/regenerate:mine"]
     assert event["facts"] == {"result": told[0].removeprefix("bookshop: ")}
 
 
@@ -85,13 +85,12 @@ def test_what_nothing_says_how_to_make_is_refused(content: dict[str, Any], why: 
 def test_a_pause_before_anybody_is_asked() -> None:
     """It is looked at before each message; lifted, the rest goes on."""
     world = World(policy=SHOP)
-    world.command(command="pause", system="bookshop")
-    world.settle()
+    world.carry_out("pause")
     ask(world)
     world.pass_time(2 * MINUTE)
     assert heard(world) == []
 
-    world.command(command="resume", system="bookshop")
+    world.send_command("resume")
     world.pass_time(2 * MINUTE)
 
     assert [topic for topic, _ in heard(world)] == ["draw-again", "print-again"]
@@ -118,7 +117,7 @@ def test_a_topic_that_takes_nothing(error: Exception, hours: int, told: str) -> 
         world.ports.theirs.hook = refusing_once(error)
     ask(world)
     world.pass_time(MINUTE)
-    world.ports.clock.advance(timedelta(hours=hours))
+    world.advance_clock(timedelta(hours=hours))
     world.pass_time(2 * MINUTE)
 
     assert [told in one for one in notice_lines(world, "regenerate")] == [True] * bool(told)
@@ -140,7 +139,7 @@ def run(saboteur: FaultInjectorHook) -> World:
     """The command, carried out while something goes wrong once."""
     world = World(policy=SHOP, hook=saboteur)
     saboteur.world, saboteur.active = world, True
-    world.command(command="regenerate", id="mine", system="bookshop", collection="books")
+    world.send_command("regenerate", id="mine", collection="books")
     tick_clock(world, saboteur, 6)
     saboteur.active = False
     return world
@@ -163,7 +162,7 @@ def test_a_fault_while_it_is_asked_for(point: int, fault: InjectedFault) -> None
     assert {topic for topic, _ in said} == {"draw-again", "print-again"}
     assert len(said) <= 3
     assert {one["id"] for _, one in said} == {"mine"}
-    told = {one.key for one in world.ports.sender.sent if "mine:regenerate" in one.key}
+    told = {one.key for one in world.sent_notices if "mine:regenerate" in one.key}
     assert len(told) == 1
     assert world.find_violated_invariants() == []
 

@@ -17,8 +17,7 @@ from tests.support.runtime.world import World
 
 
 def mark(world: World, how: str, deployment: str, **more: Any) -> None:
-    world.command(command=how, system="bookshop", deployment=deployment, actor="anna", **more)
-    world.settle()
+    world.carry_out(how, deployment=deployment, actor="anna", **more)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +41,8 @@ def test_what_is_called_stable_is_proven_restorable() -> None:
     world = World()
     world.announce("v2")
     world.settle()
-    world.ports.world.deploy(["getBook"])
-    world.ports.world.delete_revision("getBook", "getbook-00001")
+    world.platform.deploy(["getBook"])
+    world.platform.delete_revision("getBook", "getbook-00001")
 
     mark(world, "mark-stable", "v2")
     world.pass_time(MINUTE)
@@ -70,7 +69,7 @@ def test_a_barrier_is_set_on_what_was_recorded_before() -> None:
 def test_nothing_is_called_stable_during_an_incident() -> None:
     """Whoever is in trouble looks for blame, and for a way out."""
     world = World()
-    world.command(command="promote", system="bookshop", mode="ask")
+    world.send_command("promote", mode="ask")
     world.announce("v2")
     world.settle()
     world.deploy_bad()

@@ -141,12 +141,12 @@ def test_whoever_was_erased_is_not_told() -> None:
     spoilt = {"orders/2": {"customer": "bob", "status": "paid"}}
     shop = build_shop_with_devices(spoilt, {"orders/2": PAID})
     repair(shop)
-    now, system = shop.ports.clock.now(), shop.policy.system
+    now, system = shop.now, shop.policy.system
     hashed = erasure.hash_person("salt", "bob")
     entry, book = Erasure(system, hashed, now, ()), ErasureLedgerRecord(system, "salt", now)
     path = erasure.erasure_path(system, hashed)
     ledger = [Put(erasure.ledger_path(system), encode(book)), Put(path, encode(entry))]
-    shop.ports.store.commit(ledger)
+    shop.store.commit(ledger)
 
     assert told(shop) == {}
 
@@ -276,8 +276,8 @@ def cancel_once(shop: CorruptedShop) -> Any:
     def cancel(verb: str, side: str) -> None:
         if side == "after" and not said:
             said.append(verb)
-            shop.command("carol", command="cancel", system="bookshop", incident=shop.newest.incident)
-            shop.ports.clock.advance(timedelta(seconds=9))
+            shop.send_command("cancel", "carol", incident=shop.newest.incident)
+            shop.advance_clock(timedelta(seconds=9))
             shop.deliver_commands()
 
     return cancel
@@ -288,7 +288,7 @@ def test_an_undo_tells_them_again() -> None:
     shop = build_shop_with_devices({"customers/ada": {"name": "Ada", "device": "hush-ada"}})
     repair(shop)
     assert told(shop) == {"ada": 1}
-    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.send_command("undo", "alice", incident=shop.newest.incident)
     shop.run_until_parked(2)
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
@@ -328,7 +328,7 @@ def journal(shop: CorruptedShop, *paths: str, name: str) -> None:
     """A rollback has written these, in a batch of that name."""
     landed = tuple(WrittenDocument(path, START) for path in paths)
     entry = JournalEntry(name, "repair 1", "(default)", SourceObject("bucket", "object", 1), landed)
-    shop.ports.store.commit([Put(f"{quarantine.journal_path('INC-1')}/{name}", encode(entry))])
+    shop.store.commit([Put(f"{quarantine.journal_path('INC-1')}/{name}", encode(entry))])
 
 
 def test_what_nobody_could_tell_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,7 +337,7 @@ def test_what_nobody_could_tell_is_counted(monkeypatch: pytest.MonkeyPatch) -> N
     journal(shop, name="a")
     journal(shop, "orders/2", "orders/3", "prices/1", name="b")
     monkeypatch.setattr(affected_users, "MAX_DOCUMENTS_READ", 1)
-    at = shop.ports.clock.now()
+    at = shop.now
 
     found = affected_users.find_affected_users(shop.ports, shop.policy, "INC-1", at, None)
 
@@ -351,9 +351,9 @@ def test_a_journal_of_many_batches_is_read_a_page_at_a_time() -> None:
     for number, person in enumerate(people):
         journal(shop, f"customers/{person}", f"customers/{people[0]}", name=f"{number:03}")
     asked: list[str] = []
-    shop.ports.store.hook = lambda verb, side: asked.append(f"{side} {verb}")
+    shop.store.hook = lambda verb, side: asked.append(f"{side} {verb}")
 
-    found = affected_users.find_affected_users(shop.ports, shop.policy, "INC-1", shop.ports.clock.now(), None)
+    found = affected_users.find_affected_users(shop.ports, shop.policy, "INC-1", shop.now, None)
 
     assert found == affected_users.AffectedUsers(people, 0)
     assert asked.count("before store.query") == 3
@@ -364,7 +364,7 @@ def test_whose_name_stands_above_it_is_known() -> None:
     rules = ErasureRules((Place("customers"), Place("orders", everywhere=True, field="customer")))
     shop = build_shop_with_devices({"customers/ada/orders/2": {"status": "open"}})
     journal(shop, "customers/ada/orders/2", name="a")
-    policy, at = replace(shop.policy, erasure=rules), shop.ports.clock.now()
+    policy, at = replace(shop.policy, erasure=rules), shop.now
 
     found = affected_users.find_affected_users(shop.ports, policy, "INC-1", at, None)
 

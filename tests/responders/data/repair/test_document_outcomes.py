@@ -45,9 +45,9 @@ def test_long_ago_the_newest_version_of_a_whole_minute_counts() -> None:
     shop = RepairedShop()
     shop.write({"customers/ada": {"email": "new@example.com"}})
     shop.pass_time()
-    shop.ports.clock.advance(timedelta(seconds=30))
+    shop.advance_clock(timedelta(seconds=30))
     shop.write({"customers/ada": {"spoilt": True}})
-    shop.ports.clock.advance(timedelta(hours=5))
+    shop.advance_clock(timedelta(hours=5))
 
     assert shop.repair("customers").fates == {DocumentOutcome.BACK: 1}
     assert shop.read_documents("customers/ada") == [{"email": "new@example.com"}]
@@ -62,7 +62,7 @@ def spoilt_often(shop: RepairedShop) -> None:
 def test_a_document_that_was_spoilt_again_and_again() -> None:
     """However often: what the application wrote before the damage stays."""
     shop = RepairedShop()
-    shop.ports.clock.advance(timedelta(minutes=90))
+    shop.advance_clock(timedelta(minutes=90))
     shop.write({"customers/ada": {"email": "new@example.com"}})
     spoilt_often(shop)
 
@@ -83,8 +83,8 @@ def test_a_document_that_was_made_and_spoilt_since() -> None:
     """It was not there at the stated moment, and once it was there it was valid."""
     shop = RepairedShop()
     shop.write({"customers/ada": None})
-    shop.before = shop.ports.clock.now()
-    shop.ports.clock.advance(timedelta(minutes=90))
+    shop.before = shop.now
+    shop.advance_clock(timedelta(minutes=90))
     shop.write({"customers/ada": {"email": "new@example.com"}})
     spoilt_often(shop)
 
@@ -97,7 +97,7 @@ def test_a_document_that_was_spoilt_before_the_stated_moment() -> None:
     shop = RepairedShop()
     shop.write({"customers/ada": {"spoilt": -1}})
     shop.pass_time()
-    shop.before = shop.ports.clock.now()
+    shop.before = shop.now
     spoilt_often(shop)
     assert shop.fates("customers") == {"customers/ada": DocumentOutcome.LOST}
 
@@ -106,7 +106,7 @@ def test_what_was_never_valid_is_not_looked_for() -> None:
     """Made by the release, a document has no version that passes: it costs no further reads."""
     shop = RepairedShop()
     made = {f"customers/{n}": {"spoilt": 1} for n in range(50)}
-    shop.ports.clock.advance(timedelta(hours=3))
+    shop.advance_clock(timedelta(hours=3))
     shop.write(dict(made))
     goal = shop.goal("customers")
     before = shop.ports.kept.reads
@@ -119,11 +119,11 @@ def test_what_was_never_valid_is_not_looked_for() -> None:
 def test_a_document_that_was_deleted_and_made_again(minutes: int) -> None:
     """Spoilt from its first moment on: the newest version before it was deleted passes."""
     shop = RepairedShop()
-    shop.ports.clock.advance(timedelta(minutes=90))
+    shop.advance_clock(timedelta(minutes=90))
     shop.write({"customers/ada": {"email": "new@example.com"}})
     shop.pass_time()
     shop.write({"customers/ada": None})
-    shop.ports.clock.advance(minutes * MINUTE)
+    shop.advance_clock(minutes * MINUTE)
     shop.write({"customers/ada": {"spoilt": 1}})
     shop.write({"customers/ada": {"spoilt": 2}})
 
@@ -227,7 +227,7 @@ def test_what_was_invalid_then_is_not_brought_back() -> None:
     shop = RepairedShop()
     shop.write({"customers/ada": {"spoilt": True}})
     shop.pass_time()
-    shop.before = shop.ports.clock.now()
+    shop.before = shop.now
     shop.pass_time()
     shop.write({"customers/ada": {"email": "a"}})
     assert shop.fates("customers", "all") == {"customers/ada": DocumentOutcome.LOST}
@@ -235,9 +235,9 @@ def test_what_was_invalid_then_is_not_brought_back() -> None:
 
 def erase(shop: RepairedShop, person: str) -> None:
     """They are erased, now."""
-    book = ErasureLedgerRecord("bookshop", "salt", shop.ports.clock.now())
-    entry = Erasure("bookshop", hash_person("salt", person), shop.ports.clock.now(), ())
-    shop.ports.store.commit(
+    book = ErasureLedgerRecord("bookshop", "salt", shop.now)
+    entry = Erasure("bookshop", hash_person("salt", person), shop.now, ())
+    shop.store.commit(
         [Put(ledger_path("bookshop"), encode(book)), Put(erasure_path("bookshop", entry.hash), encode(entry))]
     )
     shop.pass_time()
@@ -267,7 +267,7 @@ def test_what_stands_below_a_document_that_names_who_was_erased_stays_gone(
     lines = {f"orders/{n}/lines/1": {"to": "10 Downing Street"} for n in (1, 2)}
     shop.write({**lines, "orders/1": GOOD["orders/1"] if is_there else {"customer": "eve"}})
     shop.pass_time()
-    shop.before = shop.ports.clock.now()
+    shop.before = shop.now
     shop.pass_time()
     shop.write({**dict.fromkeys(lines), "orders/1": None if is_there else GOOD["orders/1"]})
     erase(shop, "ada")
@@ -280,7 +280,7 @@ def test_whom_the_application_has_erased_it_does_not_forget(select: str) -> None
     """Its own record of that is as old as it is, whatever else is as it was."""
     rules = ErasureRules((Place("customers"),), "erased", "who", "done")
     shop = RepairedShop(replace(SHOP, erasure=rules))
-    shop.write({"erased/new": {"who": "ada", "done": shop.ports.clock.now()}})
+    shop.write({"erased/new": {"who": "ada", "done": shop.now}})
     assert shop.fates("erased", select) == {"erased/new": DocumentOutcome.ERASED}
     shop.repair("erased", select)
     assert shop.read_documents("erased/new") != [None]
@@ -295,7 +295,7 @@ def test_a_spoilt_record_of_somebody_erased(is_known: bool, fate: DocumentOutcom
     erased = Collection(schema={"not": {"required": ["spoilt"]}})
     policy = replace(SHOP, erasure=rules, collections={**SHOP.collections, "erased": erased})
     shop = RepairedShop(policy)
-    told: dict[str, Any] = {"who": "ada", "done": shop.ports.clock.now()}
+    told: dict[str, Any] = {"who": "ada", "done": shop.now}
     shop.write({"erased/1": told if is_known else {"who": "ada"}})
     shop.pass_time()
     shop.write({"erased/1": {**told, "spoilt": 1}})
@@ -333,15 +333,15 @@ def test_a_version_that_could_not_be_looked_at_is_not_passed_over(spoilt: int, i
         raise Unavailable("no answer")
 
     shop.ports.media.hook = dark
-    shop.ports.clock.advance(timedelta(minutes=90))
+    shop.advance_clock(timedelta(minutes=90))
     shop.write({"covers/1": {"n": 1}})
     shop.pass_time()
-    shop.before = shop.ports.clock.now()
+    shop.before = shop.now
     shop.pass_time()
     shop.write({"covers/1": {"n": 2, "file": "2.png"}})
     shop.pass_time()
     if is_of_then:
-        shop.before = shop.ports.clock.now()
+        shop.before = shop.now
     for n in range(spoilt):
         shop.pass_time()
         shop.write({"covers/1": {"spoilt": n}})
@@ -351,10 +351,10 @@ def test_a_version_that_could_not_be_looked_at_is_not_passed_over(spoilt: int, i
 def test_what_expired_is_not_revived() -> None:
     """Its time was over, whoever removed it."""
     shop = RepairedShop()
-    now = shop.ports.clock.now()
+    now = shop.now
     shop.write({"carts/1": {"n": 1, "until": now}, "carts/2": {"n": 1, "until": now + 99 * MINUTE}})
     shop.pass_time()
-    shop.before = shop.ports.clock.now()
+    shop.before = shop.now
     shop.pass_time()
     shop.write({"carts/1": {"until": now}, "carts/2": {"until": now}})
     assert shop.fates("carts") == {"carts/1": DocumentOutcome.EXPIRED, "carts/2": DocumentOutcome.BACK}
@@ -365,12 +365,12 @@ def test_what_the_database_itself_let_expire_is_not_revived(select: str) -> None
     """Its own policy says so, declared or not; what has time left is revived like any other."""
     shop = RepairedShop()
     shop.ports.beside.expiring[HERE] = [TtlField("notes", ("meta", "until"), 2 * MINUTE)]
-    soon = shop.ports.clock.now() + 4 * MINUTE
+    soon = shop.now + 4 * MINUTE
     over, ahead = {"meta": {"until": soon}}, {"meta": {"until": soon + 99 * MINUTE}}
     shop.write({"notes/1": over, "notes/2": ahead, "customers/ada/notes/1": over, "other/1": over})
     shop.pass_time()
-    shop.before = shop.ports.clock.now()
-    shop.ports.clock.advance(9 * MINUTE)
+    shop.before = shop.now
+    shop.advance_clock(9 * MINUTE)
     shop.write(dict.fromkeys(("notes/1", "notes/2", "customers/ada/notes/1", "other/1")))
     there = DocumentOutcome.REVIVED if select == "all" else DocumentOutcome.DELETED
 
@@ -383,10 +383,10 @@ def test_what_is_declared_everywhere_holds_for_one_collection_below_a_document()
     """Selected by its path, what expired is not revived, nor what is invalid brought back."""
     carts = replace(SHOP.collections["carts"], everywhere=True)
     shop = RepairedShop(replace(SHOP, collections={**SHOP.collections, "carts": carts}))
-    below, now = "customers/ada/carts", shop.ports.clock.now()
+    below, now = "customers/ada/carts", shop.now
     shop.write({f"{below}/1": {"n": 1, "until": now}, f"{below}/2": {}, f"{below}/3": {"n": 1}})
     shop.pass_time()
-    shop.before = shop.ports.clock.now()
+    shop.before = shop.now
     shop.pass_time()
     shop.write({f"{below}/{n}": None for n in (1, 2, 3)})
 
@@ -403,7 +403,7 @@ def test_of_all_what_nobody_has_declared_comes_back_too() -> None:
     notes = {"customers/ada/notes/1": {"n": 1}, "a/b/c/d/e/f": {"n": 1}, "a/b/c/x": {"n": 1}}
     shop.write(dict(notes))
     shop.pass_time()
-    shop.before = shop.ports.clock.now()
+    shop.before = shop.now
     shop.pass_time()
     shop.write({"customers/ada/notes/1": None, "a/b/c/d/e/f": {"n": 2}, "a/b/c/y": {"n": 1}})
     shop.write({"customers/ada": {"email": "new@example.com"}})
@@ -438,11 +438,11 @@ def test_who_was_erased_a_moment_ago_is_not_made_again() -> None:
     rules = ErasureRules((Place("customers"),), "erased", "who", "done")
     shop = RepairedShop(replace(SHOP, erasure=rules))
     goal = shop.goal("customers", "all")
-    now = shop.ports.clock.now()
+    now = shop.now
     shop.write({"customers/bob": None, "erased/1": {"who": "ada", "done": now}})
     shop.ports.beside.held[HERE, "erased/1"] = now
     shop.write({"customers/ada": None})
-    goal = replace(goal, at=shop.ports.clock.now())
+    goal = replace(goal, at=shop.now)
     shop.pass_time()
 
     assert shop.write_all_portions(goal).fates == {DocumentOutcome.ERASED: 1, DocumentOutcome.REVIVED: 1}

@@ -72,10 +72,8 @@ def test_whoever_is_erased_meanwhile_is_taken_out_again() -> None:
     assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
     said = "3 documents checked again: 2 of somebody who was erased since, and taken out again"
     assert read_last_step(shop).note == f"{said}, 2 {DocumentOutcome.FORGOTTEN}"
-    reading, trail = StateReader(shop.ports.store), AuditReader(shop.ports.store, None)
-    kept = gather_report_facts(
-        reading, trail, SHOP, shop.incidents()[-1], shop.ports.clock.now(), ImpactCounts()
-    )
+    reading, trail = StateReader(shop.store), AuditReader(shop.store, None)
+    kept = gather_report_facts(reading, trail, SHOP, shop.newest_incident, shop.now, ImpactCounts())
     [course] = build_report(kept).rollbacks
     assert [one.path for one in course.documents] == ["customers/bob"]
     assert said in render_markdown(build_report(kept))
@@ -95,7 +93,7 @@ def test_before_the_fence_falls() -> None:
     """Nobody of the application sees what was written of them."""
     fenced = FencedShop()
     fenced.write({"customers/bob": SPOILT["customers/bob"]})
-    fenced.ports.clock.advance(15 * MINUTE)
+    fenced.advance_clock(15 * MINUTE)
     shop = repair_with_interruption(add_to_erasure_ledger, shop=fenced, hook=fenced.require_stopped_writers)
 
     assert shop.data == WITHOUT_ADA
@@ -107,8 +105,8 @@ def test_before_the_fence_falls() -> None:
 def test_nobody_was_erased() -> None:
     """Nothing in quarantine is looked at again, and that is told as well."""
     shop = CorruptedShop(SHOP, spoilt=SPOILT)
-    add_to_erasure_ledger(shop, shop.ports.clock.now() - timedelta(days=2))  # before any of it was written
-    shop.ports.clock.advance(10 * MINUTE)
+    add_to_erasure_ledger(shop, shop.now - timedelta(days=2))  # before any of it was written
+    shop.advance_clock(10 * MINUTE)
     seen = reads(shop)
     shop = repair_with_interruption(lambda _: None, shop=shop)
 
@@ -133,7 +131,7 @@ def test_whom_the_application_has_erased_just_now_is_read_from_its_collection() 
     policy = replace(SHOP, erasure=replace(rules, collection="erased", person="who", erased_at="done"))
 
     def erased(shop: CorruptedShop) -> None:
-        now = shop.ports.clock.now()
+        now = shop.now
         shop.write({"erased/1": {"who": "ada", "done": now}})
         shop.ports.beside.held[HERE, "erased/1"] = now
 
@@ -170,7 +168,7 @@ def test_what_was_left_because_they_were_erased_is_named_nowhere() -> None:
     shop.pass_time(12 * MINUTE)
     assert shop.data["customers/ada"] is None
     assert not any(one.left for one in read_journal(shop))
-    texts = [str(one.fields["text"]) for one in shop.ports.store.query(Query("notices")) if one.fields]
+    texts = [str(one.fields["text"]) for one in shop.store.query(Query("notices")) if one.fields]
     assert any(" written, " in one for one in texts)
     assert not any("customers/ada: left" in one for one in texts)
 
@@ -197,7 +195,7 @@ def test_a_copy_of_what_a_repair_has_removed_of_somebody_erased_long_before() ->
     """The application had left it there: once it is removed, nothing keeps it either."""
     shop = CorruptedShop(SHOP, spoilt={**SPOILT, "orders/2": {"customer": "ada"}})
     add_to_erasure_ledger(shop)
-    shop.ports.clock.advance(10 * MINUTE)
+    shop.advance_clock(10 * MINUTE)
     shop.order(restore_point="26m", select="document:orders/2")
     shop.run_until_parked(12)
     shop.approve("bob")
@@ -221,7 +219,7 @@ def test_a_copy_of_what_a_repair_has_written_over() -> None:
     shop.write(spoilt)
     shop.pass_time(MINUTE)
     add_to_erasure_ledger(shop)
-    shop.ports.clock.advance(10 * MINUTE)
+    shop.advance_clock(10 * MINUTE)
     shop.order(restore_point="11m")
     shop.run_until_parked(12)
     shop.approve("bob")
@@ -312,7 +310,7 @@ def test_a_pause_holds_it_up() -> None:
         if (verb, side) == ("quarantine.read", "after"):
             shop.ports.quarantine.hook = no_hook
             shop.command("carol", command="pause")
-            shop.ports.clock.advance(timedelta(seconds=3))
+            shop.advance_clock(timedelta(seconds=3))
             shop.deliver_commands()
 
     shop.ports.quarantine.hook = paused
@@ -327,9 +325,7 @@ def test_after_a_cancel_it_is_done_afterwards() -> None:
     """By a command of its own, told once it is over; the cancel stops all else."""
     shop = repair_with_interruption(cancel_repair_and_erase)
     assert_erased_after_cancelled_repair(shop)
-    told = [
-        one for one in shop.ports.sender.sent if f"{erasure_after_repair.ERASE_AFTER_REPAIR_VERB}-" in one.key
-    ]
+    told = [one for one in shop.sent_notices if f"{erasure_after_repair.ERASE_AFTER_REPAIR_VERB}-" in one.key]
     assert told
 
 
@@ -374,7 +370,7 @@ def test_two_workers_at_once_after_a_cancel() -> None:
         def other_does_it(verb: str, side: str) -> None:
             if (verb, side) == ("quarantine.read", "before") and not done:
                 done.append(verb)
-                now = shop.ports.clock.now()
+                now = shop.now
                 with suppress(Unavailable):
                     other = erasure_after_repair.build_repair_eraser(shop.ports, shop.policy, name, now)
                     other.erase_portion(RepairPosition())
@@ -401,7 +397,7 @@ def test_what_cannot_be_done_afterwards_is_told(why: str, monkeypatch: pytest.Mo
 
     shop = repair_with_interruption(stops)
     if why == "too late":
-        shop.ports.clock.advance(resumable_command.COMMAND_TIMEOUT)
+        shop.advance_clock(resumable_command.COMMAND_TIMEOUT)
         shop.pass_time(MINUTE)
     assert erasure_command(shop).due_at is None
     assert "NOT taken out" in erasure_command(shop).result
@@ -417,7 +413,7 @@ def test_nothing_is_left_to_do_of_what_has_not_begun() -> None:
     shop.pass_time(MINUTE)
     assert shop.newest.status is RollbackStatus.CANCELLED
     path = commands.command_path(f"{erasure_after_repair.ERASE_AFTER_REPAIR_VERB}-{shop.newest.id}")
-    assert shop.ports.store.get(path).fields is None
+    assert shop.store.get(path).fields is None
 
 
 @pytest.mark.parametrize("declared", [True, False])

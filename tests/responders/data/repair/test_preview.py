@@ -78,8 +78,8 @@ def test_what_a_repair_starts_beside_functions(monkeypatch: pytest.MonkeyPatch) 
     """Each is named in the question, by kind and name, beside the functions; and no other."""
     shop = CorruptedShop()
     shop.ports.beside.hearing = [BILL, MAIL, BOOKS]
-    functions = {**shop.ports.world.functions(), "sendReceipt": build_document_trigger("orders/{id}")}
-    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
+    functions = {**shop.platform.functions(), "sendReceipt": build_document_trigger("orders/{id}")}
+    monkeypatch.setattr(shop.platform, "functions", lambda: functions)
     shop.order()
 
     question = shop.run_until_parked().question
@@ -111,7 +111,7 @@ def test_an_override_starts_nothing_that_the_policy_refuses() -> None:
     set_failure_rate(shop, 0.9)  # a second source: the alert goes to a person at once
     shop.alert()
     shop.settle()
-    shop.order(override=True, incident=shop.incidents()[-1].id)
+    shop.order(override=True, incident=shop.newest_incident.id)
     shop.pass_time(20 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.NOT_TAKEN
@@ -156,7 +156,7 @@ def test_triggers_that_cannot_be_read(
     shop.order()
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.DECIDING
-    assert re.search(f"{UNKNOWN}.*{why}", str(StateReader(shop.ports.store).audit_entries(shop.newest.id)))
+    assert re.search(f"{UNKNOWN}.*{why}", str(StateReader(shop.store).audit_entries(shop.newest.id)))
 
     readable(shop)
     shop.run_until_parked()
@@ -209,7 +209,7 @@ def test_what_an_undo_starts_beside_functions(may_start: bool) -> None:
     """As with the repair itself: it is named, or nothing is put back."""
     shop = build_repaired_shop(SHOP if may_start else REFUSING)
     shop.ports.beside.hearing = [BILL]
-    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.send_command("undo", "alice", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)
 
     if may_start:
@@ -235,9 +235,9 @@ def charged(policy: Policy = SHOP) -> CorruptedShop:
     """Twelve orders are spoilt, and twelve workflows hear of each."""
     shop = CorruptedShop(policy, spoilt={})
     shop.write(AMOUNTS)
-    shop.ports.clock.advance(3 * MINUTE)
+    shop.advance_clock(3 * MINUTE)
     shop.write({path: {"customer": "bob", "status": "paid"} for path in AMOUNTS})
-    shop.ports.clock.advance(15 * MINUTE)
+    shop.advance_clock(15 * MINUTE)
     shop.ports.beside.hearing = [*MANY]
     return shop
 
@@ -324,10 +324,10 @@ def test_an_undo_while_triggers_cannot_be_read(silence: Callable[[CorruptedShop]
     """It waits until they are."""
     shop = build_repaired_shop()
     silence(shop)
-    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.send_command("undo", "alice", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)
     assert shop.newest.status is RollbackStatus.DECIDING
-    assert UNKNOWN in str(StateReader(shop.ports.store).audit_entries(shop.newest.id))
+    assert UNKNOWN in str(StateReader(shop.store).audit_entries(shop.newest.id))
     assert shop.data == GOOD
 
     readable(shop)

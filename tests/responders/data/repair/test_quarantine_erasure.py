@@ -43,13 +43,13 @@ HERS = {"customers/ada", "orders/1"}
 
 def say_erase(shop: CorruptedShop) -> None:
     """A person says that Ada is to be erased."""
-    book = decode(ErasureLedgerRecord, shop.ports.store.get(erasures.ledger_path("bookshop")).fields)
+    book = decode(ErasureLedgerRecord, shop.store.get(erasures.ledger_path("bookshop")).fields)
     person = erasures.hash_person(book.salt, "ada")
-    shop.command("carol", command="erase", id="ada", system="bookshop", person=person)
+    shop.send_command("erase", "carol", id="ada", person=person)
 
 
 def record(shop: CorruptedShop) -> CommandRecord:
-    return decode(CommandRecord, shop.ports.store.get(commands.command_path("ada")).fields)
+    return decode(CommandRecord, shop.store.get(commands.command_path("ada")).fields)
 
 
 def after_the_end() -> CorruptedShop:
@@ -86,14 +86,14 @@ def test_whom_only_the_application_has_erased() -> None:
     erasure = replace(rules, collection="erased", person="who", erased_at="done")
     shop = repair_with_interruption(lambda _: None, replace(SHOP, erasure=erasure))
     assert journalled_copies(shop) == {"customers/bob", *HERS}
-    shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
+    shop.write({"erased/1": {"who": "ada", "done": shop.now}})
     shop.pass_time(62 * MINUTE)
 
     assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
     assert shop.data == GOOD
-    given = shop.ports.store.query(Query("commands", where=(("command", "==", "erase"),)))
+    given = shop.store.query(Query("commands", where=(("command", "==", "erase"),)))
     shop.pass_time(3 * 62 * MINUTE)
-    again = shop.ports.store.query(Query("commands", where=(("command", "==", "erase"),)))
+    again = shop.store.query(Query("commands", where=(("command", "==", "erase"),)))
     assert len(again) <= len(given) + 1
     order_undo(shop)
     assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
@@ -105,7 +105,7 @@ def test_more_of_whom_the_application_has_erased_than_can_be_read_at_once() -> N
     assert rules is not None
     erasure = replace(rules, collection="erased", person="who", erased_at="done")
     shop = repair_with_interruption(lambda _: None, replace(SHOP, erasure=erasure))
-    now = shop.ports.clock.now()
+    now = shop.now
     others = {f"erased/{n:02}": {"who": f"nobody-{n}", "done": now} for n in range(40)}
     shop.write({**others, "erased/99": {"who": "ada", "done": now}})
     shop.ports.kept.seconds_each = 1.1 * READ_TIME_LIMIT_SECONDS / len(others)
@@ -113,7 +113,7 @@ def test_more_of_whom_the_application_has_erased_than_can_be_read_at_once() -> N
     shop.pass_time(65 * MINUTE)
 
     assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
-    [given] = shop.ports.store.query(Query("commands", where=(("command", "==", "erase"),)))
+    [given] = shop.store.query(Query("commands", where=(("command", "==", "erase"),)))
     assert decode(CommandRecord, given.fields).due_at is None
 
 
@@ -150,12 +150,12 @@ def test_two_workers_at_once() -> None:
     """What one has kept and not named yet the other does not take for a copy that nobody needs."""
     shop = after_the_end()
     vault = shop.ports.quarantine
-    name = shop.rollbacks()[-1].id
+    name = shop.newest_rollback.id
 
     def other_removes(verb: str, side: str) -> None:
         if (verb, side) == ("quarantine.keep", "after"):
             vault.hook = no_hook
-            other = build_repair_eraser(shop.ports, shop.policy, name, shop.ports.clock.now())
+            other = build_repair_eraser(shop.ports, shop.policy, name, shop.now)
             with suppress(Unavailable):
                 other.delete_unreferenced_copies()
 
@@ -216,18 +216,18 @@ def test_what_is_left_is_told(why: str) -> None:
     say_erase(shop)
     shop.pass_time(MINUTE)
     if why == "too late":
-        shop.ports.clock.advance(resumable_command.COMMAND_TIMEOUT)
+        shop.advance_clock(resumable_command.COMMAND_TIMEOUT)
         shop.pass_time(MINUTE)
     shop.ports.quarantine.hook = no_hook
     assert record(shop).due_at is None
     assert record(shop).answer["left"] == {"refused": "403: no", "too late": "given up after a day"}[why]
-    assert [one for one in shop.ports.sender.sent if "ada:erase" in one.key]
+    assert [one for one in shop.sent_notices if "ada:erase" in one.key]
 
 
 def disturbed(saboteur: FaultInjectorHook) -> CorruptedShop:
     """Something goes wrong from the command on."""
     shop = after_the_end()
-    for fake in (shop.ports.quarantine, shop.ports.store):
+    for fake in (shop.ports.quarantine, shop.store):
         fake.hook = saboteur
     saboteur.world = shop
     saboteur.active = True
@@ -265,7 +265,7 @@ def test_an_undo_waits_for_the_end_of_it() -> None:
     say_erase(shop)
     shop.settle()
     order_undo(shop)
-    assert shop.rollbacks()[-1].status is RollbackStatus.DECIDING
+    assert shop.newest_rollback.status is RollbackStatus.DECIDING
     shop.ports.quarantine.hook = no_hook
     shop.run_until_parked(2)
     shop.approve("bob")
@@ -279,7 +279,7 @@ def test_copies_that_go_under_the_hands_of_an_undo() -> None:
     """Somebody who began before it removes them late: the journal is read again."""
     shop = after_the_end()
     repair = shop.newest.id
-    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.send_command("undo", "alice", incident=shop.newest.incident)
     shop.run_until_parked(2)
     removed: list[str] = []
 
@@ -288,11 +288,11 @@ def test_copies_that_go_under_the_hands_of_an_undo() -> None:
             removed.append(verb)
             add_to_erasure_ledger(shop)
             ramp = WriteRamp(0.0, 0.0)
-            now = shop.ports.clock.now()
+            now = shop.now
             late = RepairEraser(shop.ports, shop.policy, repair, now, ramp, lambda: True)
             ledger = read_ledger(shop.ports, shop.policy)
             assert ledger is not None
-            for document in shop.ports.store.query(Query(quarantine.journal_path(repair))):
+            for document in shop.store.query(Query(quarantine.journal_path(repair))):
                 late.erase_from_entry(document, ledger, copies_only=True)
             late.delete_unreferenced_copies()
 

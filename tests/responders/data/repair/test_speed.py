@@ -93,7 +93,7 @@ class Crowd(CorruptedShop):
 def test_everything_invalid_is_back_in_time_and_everything_valid_stays() -> None:
     """Compared document by document: what changed is what the journal names, and no more."""
     crowd = Crowd()
-    for fake in (crowd.ports.kept, crowd.ports.quarantine, crowd.ports.store):
+    for fake in (crowd.ports.kept, crowd.ports.quarantine, crowd.store):
         fake.hook = crowd.take_time
     crowd.order(restore_point="10m")
     parked = crowd.run_until_parked(20)
@@ -115,7 +115,7 @@ def test_everything_invalid_is_back_in_time_and_everything_valid_stays() -> None
     by_application = {path for path, one in crowd.wanted.items() if written[path] != one}
     changed = {path for path, one in there.items() if found[path] != one}
     path = quarantine.journal_path(ended.id)
-    entries = [decode(JournalEntry, one.fields) for one in crowd.ports.store.query(Query(path))]
+    entries = [decode(JournalEntry, one.fields) for one in crowd.store.query(Query(path))]
     named = {one.path for entry in entries for one in entry.landed}
     assert changed - by_application <= named <= changed
     assert len(named) >= 900

@@ -37,13 +37,13 @@ def declared(spoilt: dict[str, dict[str, Any] | None]) -> CorruptedShop:
 def test_what_the_database_let_expire_is_told_and_stays_gone() -> None:
     """People read it beforehand; what has time left is made again."""
     shop = perishable({})
-    now = shop.ports.clock.now()
+    now = shop.now
     over = {"email": "o@example.com", "until": now + MINUTE}
     ahead = {"email": "a@example.com", "until": now + DAY}
     shop.write({"customers/over": over, "customers/ahead": ahead})
-    shop.ports.clock.advance(3 * MINUTE)
+    shop.advance_clock(3 * MINUTE)
     shop.write({"customers/over": None, "customers/ahead": None})
-    shop.ports.clock.advance(10 * MINUTE)
+    shop.advance_clock(10 * MINUTE)
     shop.order(select="collection:customers", restore_point="12m")
     question = shop.run_until_parked().question
     assert question is not None
@@ -65,7 +65,7 @@ def test_nothing_is_asked_while_nobody_knows_what_has_expired(error: RollbackErr
     shop.order()
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.DECIDING
-    assert UNKNOWN in str(StateReader(shop.ports.store).audit_entries(shop.newest.id))
+    assert UNKNOWN in str(StateReader(shop.store).audit_entries(shop.newest.id))
 
     shop.ports.beside.hook = no_hook
     shop.run_until_parked()
@@ -108,17 +108,17 @@ def test_what_expires_once_people_are_asked_is_not_brought_back() -> None:
     made = {"email": "e@example.com", "until": CorruptedShop().ports.clock.now() + 20 * MINUTE}
     shop = perishable({})
     shop.write({"customers/new": made})
-    shop.ports.clock.advance(3 * MINUTE)
+    shop.advance_clock(3 * MINUTE)
     shop.write({"customers/new": {"until": made["until"]}})
-    shop.ports.clock.advance(3 * MINUTE)
+    shop.advance_clock(3 * MINUTE)
     shop.order(restore_point="5m")
     shop.run_until_parked()
-    shop.ports.clock.advance(20 * MINUTE)
+    shop.advance_clock(20 * MINUTE)
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
     assert shop.written() == set()
-    assert "1 expired, and left" in str(StateReader(shop.ports.store).audit_entries(shop.newest.id))
+    assert "1 expired, and left" in str(StateReader(shop.store).audit_entries(shop.newest.id))
 
 
 @pytest.mark.parametrize("shop_with", [perishable, declared])
@@ -135,7 +135,7 @@ def test_an_undo_does_not_make_again_what_has_expired_since(
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
     assert shop.data["customers/new"] is None
-    shop.ports.clock.advance(30 * MINUTE)
+    shop.advance_clock(30 * MINUTE)
     order_undo(shop)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED

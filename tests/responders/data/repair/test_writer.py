@@ -79,11 +79,11 @@ def test_a_batch_that_is_done_again_finds_what_it_has_done(verb: str, side: str)
 
     def lost(asked: str, at: str) -> None:
         if (asked, at) == (verb, side):
-            for fake in (shop.ports.rewritten, shop.ports.store, shop.ports.quarantine):
+            for fake in (shop.ports.rewritten, shop.store, shop.ports.quarantine):
                 fake.hook = no_hook
             raise Ambiguous("the answer was lost")
 
-    for fake in (shop.ports.rewritten, shop.ports.store, shop.ports.quarantine):
+    for fake in (shop.ports.rewritten, shop.store, shop.ports.quarantine):
         fake.hook = lost
     with pytest.raises(Ambiguous):
         shop.rewriting.rewrite_portion(STEP, goal, RepairPosition())
@@ -104,17 +104,17 @@ def dies(shop: RepairedShop, goal: RepairGoal, commit: int) -> None:
             if len(commits) == commit:
                 raise Unavailable("dead")
 
-    shop.ports.store.hook = gone
+    shop.store.hook = gone
     with pytest.raises(Unavailable):
         shop.rewriting.rewrite_portion(STEP, goal, RepairPosition())
-    shop.ports.store.hook = no_hook
+    shop.store.hook = no_hook
 
 
 def spoilt_within_a_minute() -> RepairedShop:
     """Of whom another version passes, once only whole minutes can be read."""
     shop = RepairedShop()
     for fields in ({"email": "new@example.com"}, {"spoilt": 1}):
-        shop.ports.clock.advance(timedelta(seconds=30))
+        shop.advance_clock(timedelta(seconds=30))
         shop.write({"customers/ada": fields})
     return shop
 
@@ -124,7 +124,7 @@ def test_what_was_meant_before_a_crash_counts_whatever_is_decided_after_it() -> 
     shop = spoilt_within_a_minute()
     goal = shop.goal("customers")
     dies(shop, goal, 2)
-    shop.ports.clock.advance(timedelta(hours=2))
+    shop.advance_clock(timedelta(hours=2))
     [batch] = shop.build_selector(goal).select_batches(RepairPosition())
     [other] = [one.wanted for one in batch.fated]
     assert other is not None
@@ -146,7 +146,7 @@ def test_what_was_not_written_before_a_crash_is_written_as_it_is_decided_now() -
     with pytest.raises(Unavailable):
         shop.rewriting.rewrite_portion(STEP, goal, RepairPosition())
     shop.may_go_on = lambda deadline: True
-    shop.ports.clock.advance(timedelta(hours=2))
+    shop.advance_clock(timedelta(hours=2))
 
     assert shop.write_all_portions(goal).fates == {DocumentOutcome.BACK: 1}
     assert shop.read_documents("customers/ada") == [GOOD["customers/ada"]]
@@ -176,7 +176,7 @@ def test_many_documents_are_gone_through_in_portions() -> None:
     many = {f"customers/{n:05}": {"email": "e"} for n in range(3 * DOCUMENTS_PER_BATCH)}
     shop.write(dict(many))
     shop.pass_time()
-    shop.before = shop.ports.clock.now()
+    shop.before = shop.now
     shop.pass_time()
     spoilt = [path for path in many if path.endswith("7")]
     shop.write({path: {"spoilt": 1} for path in spoilt})
@@ -184,7 +184,7 @@ def test_many_documents_are_gone_through_in_portions() -> None:
     asked: list[datetime] = []
 
     def twice(deadline: datetime | None) -> bool:
-        asked.append(shop.ports.clock.now())
+        asked.append(shop.now)
         return len(asked) != 2
 
     shop.may_go_on = twice
@@ -220,7 +220,7 @@ def test_few_large_documents_are_in_memory_at_a_time() -> None:
     good = {f"customers/{n}": {"email": f"{n}@example.com", "text": text} for n in range(7)}
     shop.write(dict(good))
     shop.pass_time()
-    shop.before = shop.ports.clock.now()
+    shop.before = shop.now
     shop.pass_time()
     shop.write({path: {"text": text} for path in good})
     goal = shop.goal("customers")
@@ -239,7 +239,7 @@ def test_no_entry_of_the_journal_is_too_large(is_refused: bool, monkeypatch: pyt
     paths = [f"{below}/{n:04}" for n in range(DOCUMENTS_PER_BATCH)]
     shop.write({key: {"n": 1} for key in paths})
     shop.pass_time()
-    shop.before = shop.ports.clock.now()
+    shop.before = shop.now
     shop.pass_time()
     shop.write({key: {"n": 2} for key in paths})
     if is_refused:
@@ -257,7 +257,7 @@ def test_only_what_is_made_again_has_a_deadline() -> None:
     """Any other write names the time at which its document was read: late, it is refused."""
     shop = RepairedShop()
     shop.write({"customers/ada": {"spoilt": 1}, "customers/bob": None})
-    goal, now = shop.goal("customers", "all"), shop.ports.clock.now()
+    goal, now = shop.goal("customers", "all"), shop.now
     asked: list[datetime | None] = []
 
     def never(deadline: datetime | None) -> bool:

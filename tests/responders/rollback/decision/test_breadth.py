@@ -63,20 +63,20 @@ def alert_of(world: World, function: str, **changes: Any) -> None:
 def make_function_work(world: World, function: str) -> None:
     """What the function serves now works from here on, and always has."""
     [serving] = world.live[function]
-    world.ports.world.set_failure_rate(function, serving, 0.0)
+    world.platform.set_failure_rate(function, serving, 0.0)
 
 
 def release_everything(world: World, *failing: str) -> None:
     """A release changes every function, is live for ten minutes, and only these fail."""
-    world.ports.world.deploy(None, failure_rate=0.0)
+    world.platform.deploy(None, failure_rate=0.0)
     for function in failing:
         make_function_fail(world, function)
-    world.ports.clock.advance(10 * MINUTE)
+    world.advance_clock(10 * MINUTE)
 
 
 def read_record(world: World, event: str) -> list[str]:
     """The texts of the notices of an event on the channel of the team."""
-    sent = (one for one in world.ports.sender.sent if event in one.key and ":record" in one.key)
+    sent = (one for one in world.sent_notices if event in one.key and ":record" in one.key)
     return [one.notice["text"] for one in sent]
 
 
@@ -95,7 +95,7 @@ def test_one_function_of_151_is_no_outage_of_the_system() -> None:
 
     alert_of(world, failing)
     world.deliver(world.waiting()[0])
-    assert world.incidents()[0].severity is Severity.LOW
+    assert world.incident.severity is Severity.LOW
     world.pass_time(2 * MINUTE)
 
     [incident], [asked] = world.incidents(), world.rollbacks()
@@ -151,7 +151,7 @@ def test_the_first_alert_of_a_release(
 
     alert_of(world, failing[0])
     world.deliver(world.waiting()[0])
-    assert world.incidents()[0].severity is Severity.LOW
+    assert world.incident.severity is Severity.LOW
     world.settle()
 
     [incident], [one] = world.incidents(), world.rollbacks()
@@ -196,13 +196,13 @@ def test_a_feature_that_fails_is_rolled_back_after_approval() -> None:
 
     alert_of(world, "getBook")
     world.settle()
-    [incident] = world.incidents()
-    world.command(command="approve", system="bookshop", incident=incident.id)
+    incident = world.incident
+    world.send_command("approve", incident=incident.id)
     world.pass_time(20 * MINUTE)
 
     assert shifted_functions(world) == {"getBook", "listBooks"}
-    assert world.rollbacks()[0].status is RollbackStatus.SUCCEEDED
-    assert world.incidents()[0].status is IncidentStatus.RESOLVED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
+    assert world.incident.status is IncidentStatus.RESOLVED
     assert measure_recovery(world.policy, incident, world.rollbacks()).target == timedelta(minutes=60)
 
 
@@ -213,10 +213,10 @@ def test_an_alert_that_names_no_function() -> None:
 
     world.alert()
     world.deliver(world.waiting()[0])
-    assert world.incidents()[0].severity is Severity.CRITICAL
+    assert world.incident.severity is Severity.CRITICAL
     world.settle()
 
-    assert world.rollbacks()[0].status is RollbackStatus.PARKED
+    assert world.rollback.status is RollbackStatus.PARKED
 
 
 def test_scope_grows_with_what_fails() -> None:
@@ -227,10 +227,10 @@ def test_scope_grows_with_what_fails() -> None:
         make_function_work(world, function)
     alert_of(world, "getBook")
     world.settle()
-    assert world.rollbacks()[0].status is RollbackStatus.PARKED
+    assert world.rollback.status is RollbackStatus.PARKED
 
     make_function_fail(world, "payOrder")
-    world.ports.clock.advance(3 * MINUTE)
+    world.advance_clock(3 * MINUTE)
     alert_of(world, "payOrder")
     world.pass_time(2 * MINUTE)
 
@@ -249,11 +249,11 @@ def test_a_further_group_at_the_same_level() -> None:
     release_everything(world, "getBook")
     alert_of(world, "getBook")
     world.settle()
-    assert world.rollbacks()[0].status is RollbackStatus.PARKED
+    assert world.rollback.status is RollbackStatus.PARKED
 
     make_function_work(world, "getBook")
     make_function_fail(world, "payOrder")
-    world.ports.clock.advance(3 * MINUTE)
+    world.advance_clock(3 * MINUTE)
     alert_of(world, "payOrder")
     world.pass_time(2 * MINUTE)
 
@@ -263,7 +263,7 @@ def test_a_further_group_at_the_same_level() -> None:
     assert world.events(one).count("incident.spread") == 1
     assert [line.note for line in incident.timeline if line.note == note] == [note]
     assert any(note in text for text in read_record(world, ":incident.spread"))
-    world.command(command="approve", system="bookshop", incident=incident.id)
+    world.send_command("approve", incident=incident.id)
     world.pass_time(5 * MINUTE)
     assert shifted_functions(world) == {"payOrder"}
 
@@ -283,17 +283,16 @@ def test_scope_never_shrinks_in_silence(
     world = build_shop()
     world.ports.counts.rates["getBook"] = traffic
     release_everything(world, "getBook", *others)
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     alert_of(world, "getBook")
     world.settle()
-    [first] = world.rollbacks()
+    first = world.rollback
     assert first.question is not None
 
     for function in others:
         make_function_work(world, function)
     world.ports.counts.rates["getBook"] = 2.0
-    world.ports.clock.advance(10 * MINUTE)
+    world.advance_clock(10 * MINUTE)
     alert_of(world, "getBook", signal="slow_response")
     world.pass_time(2 * MINUTE)
 
@@ -341,7 +340,7 @@ def test_page_and_notices_name_the_part_and_how_much_of_it() -> None:
 
     assert read_titles(world) == ["Minor problem: 1 of 3 functions of Checkout"]
     assert "<h3>Checkout</h3>" in read_page(world)
-    [told] = [one.notice for one in world.ports.sender.sent if one.channel == "users"]
+    [told] = [one.notice for one in world.sent_notices if one.channel == "users"]
     assert "1 of 3 functions of Checkout: minor problem since" in told["body"]
 
     make_function_fail(world, "orderStatus")
@@ -376,15 +375,15 @@ def test_a_further_function_in_the_middle_of_a_feature(failing: list[str], statu
             world.ports.bus.messages.remove(alert)
             world.deliver(alert)
 
-    world.ports.world.hook = interrupt
-    world.command(command="approve", system="bookshop", incident=world.incidents()[0].id)
+    world.platform.hook = interrupt
+    world.send_command("approve", incident=world.incident.id)
     world.pass_time(5 * MINUTE)
 
     first, second, *_ = world.rollbacks()
     is_mass_failure = status is RollbackStatus.CANCELLED
     assert (first.status, first.incident) == (status, second.incident)
     assert (first.outcome == "it yields to function failure rate (HIGH)") is is_mass_failure
-    assert world.incidents()[0].severity is Severity.MEDIUM
+    assert world.incident.severity is Severity.MEDIUM
 
 
 def test_a_mass_failure_of_the_same_release_extends_an_automatic_feature_rollback() -> None:
@@ -404,12 +403,11 @@ def test_a_mass_failure_of_the_same_release_extends_an_automatic_feature_rollbac
             world.ports.bus.messages.remove(alert)
             world.deliver(alert)
 
-    world.ports.world.hook = interrupt
+    world.platform.hook = interrupt
     alert_of(world, "getBook")
     world.pass_time(5 * MINUTE)
 
-    [rollback] = world.rollbacks()
-    assert rollback.status is RollbackStatus.WATCHING
+    assert world.rollback.status is RollbackStatus.WATCHING
     assert shifted_functions(world) == {"getBook", "listBooks", *checkout}
 
 
@@ -419,29 +417,29 @@ def build_feature_question() -> World:
     release_everything(world, "getBook")
     alert_of(world, "getBook")
     world.settle()
-    assert world.rollbacks()[-1].status is RollbackStatus.PARKED
+    assert world.newest_rollback.status is RollbackStatus.PARKED
     return world
 
 
 def test_a_question_grows_with_what_is_counted() -> None:
     """No alert names the further group: people are asked once more, about both groups."""
     world = build_feature_question()
-    before = world.rollbacks()[-1].question
+    before = world.newest_rollback.question
     assert before is not None
     make_function_fail(world, "payOrder")
 
     world.pass_time(7 * MINUTE)
 
-    after = world.rollbacks()[-1].question
+    after = world.newest_rollback.question
     assert after is not None
     assert {*before.plan.changed} < {*after.plan.changed}
     assert len(read_record(world, ":rollback.parked")) == 2
     assert "no longer restores" not in read_record(world, ":rollback.parked")[1]
     world.pass_time(12 * MINUTE)
     assert len(read_record(world, ":rollback.parked")) == 2
-    assert not any("-again" in sent.key for sent in world.ports.sender.sent)  # twice as many: paged
+    assert not any("-again" in sent.key for sent in world.sent_notices)  # twice as many: paged
     assert before.plan.fingerprint != after.plan.fingerprint
-    world.command(command="approve", system="bookshop", incident=world.incidents()[-1].id)
+    world.send_command("approve", incident=world.newest_incident.id)
     world.pass_time(5 * MINUTE)
     assert shifted_functions(world) == {*after.plan.changed}
 
@@ -452,12 +450,12 @@ def test_what_works_again_is_asked_about_no_more() -> None:
     make_function_work(world, "getBook")
     world.alert("0.getBook0", state="closed", resource=ABOUT_GET_BOOK)
     world.pass_time(7 * MINUTE)
-    assert world.rollbacks()[-1].status is RollbackStatus.NOT_TAKEN
+    assert world.newest_rollback.status is RollbackStatus.NOT_TAKEN
     world.pass_time(10 * MINUTE)
-    assert world.incidents()[-1].status is IncidentStatus.RESOLVED
+    assert world.newest_incident.status is IncidentStatus.RESOLVED
 
     make_function_fail(world, "getBook")
-    world.ports.clock.advance(3 * MINUTE)
+    world.advance_clock(3 * MINUTE)
     world.alert("0.again", resource=ABOUT_GET_BOOK)
     world.pass_time(2 * MINUTE)
 
@@ -471,19 +469,19 @@ def test_what_fails_again_while_people_are_asked_is_noticed() -> None:
     world.pass_time(SHOP.gates.approval_expires + 2 * MINUTE)
     make_function_work(world, "getBook")
     world.pass_time(8 * MINUTE)
-    assert "getBook" in world.incidents()[-1].working
+    assert "getBook" in world.newest_incident.working
     make_function_fail(world, "listBooks")
-    world.ports.clock.advance(3 * MINUTE)
+    world.advance_clock(3 * MINUTE)
     alert_of(world, "listBooks")
     world.pass_time(2 * MINUTE)
-    assert world.rollbacks()[-1].status is RollbackStatus.PARKED
-    assert "getBook" in world.incidents()[-1].working
+    assert world.newest_rollback.status is RollbackStatus.PARKED
+    assert "getBook" in world.newest_incident.working
 
     make_function_fail(world, "getBook")
     world.pass_time(11 * MINUTE)
 
-    assert "getBook" not in world.incidents()[-1].working
-    assert world.rollbacks()[-1].status is RollbackStatus.PARKED
+    assert "getBook" not in world.newest_incident.working
+    assert world.newest_rollback.status is RollbackStatus.PARKED
 
 
 def test_everything_that_fails_again_is_counted() -> None:
@@ -500,17 +498,17 @@ def test_everything_that_fails_again_is_counted() -> None:
         make_function_work(world, function)
         world.alert(f"0.{function}0", state="closed", resource=None)
     world.pass_time(7 * MINUTE)
-    [incident] = world.incidents()
+    incident = world.incident
     assert (incident.status, {*checkout} <= {*incident.working}) == (IncidentStatus.RESOLVED, True)
 
     for function in checkout:
         make_function_fail(world, function)
-    world.ports.clock.advance(3 * MINUTE)
+    world.advance_clock(3 * MINUTE)
     for function in checkout:
         alert_of(world, function, state="open")
     world.pass_time(2 * MINUTE)
 
-    [incident] = world.incidents()
+    incident = world.incident
     assert not {*checkout} & {*incident.working}
-    assert {*checkout} <= {*world.rollbacks()[-1].failing}
+    assert {*checkout} <= {*world.newest_rollback.failing}
     assert read_titles(world) == ["Disrupted: Checkout"]

@@ -20,7 +20,7 @@ def test_a_dry_run_tells_and_does_nothing() -> None:
     shop.order(dry_run=True, id="dry")
     shop.pass_time(MINUTE)
 
-    found = shop.ports.store.get("commands/dry")
+    found = shop.store.get("commands/dry")
     record = decode(CommandRecord, found.fields)
     assert record.result.startswith("ask: documents change only after approval")
     assert "2 documents back to" in record.result
@@ -34,9 +34,9 @@ def test_a_dry_run_of_many_documents_ends(monkeypatch: pytest.MonkeyPatch) -> No
     """It takes several workers, each of which has the time that a function has."""
     shop, many = (CorruptedShop(spoilt={}), [f"customers/{n:05}" for n in range(20 * DOCUMENTS_PER_BATCH)])
     shop.write({path: {"email": "e"} for path in many})
-    shop.ports.clock.advance(5 * MINUTE)
+    shop.advance_clock(5 * MINUTE)
     shop.write({path: {"spoilt": 1} for path in many[::DOCUMENTS_PER_BATCH]})
-    shop.ports.clock.advance(10 * MINUTE)
+    shop.advance_clock(10 * MINUTE)
     shop.ports.kept.seconds_each = 0.03
     lasted: list[float] = []
     deliver = shop.deliver
@@ -52,7 +52,7 @@ def test_a_dry_run_of_many_documents_ends(monkeypatch: pytest.MonkeyPatch) -> No
     shop.order(dry_run=True, id="dry", restore_point="12m")
     shop.pass_time(10 * MINUTE)
 
-    record = decode(CommandRecord, shop.ports.store.get("commands/dry").fields)
+    record = decode(CommandRecord, shop.store.get("commands/dry").fields)
     assert record.due_at is None
     assert record.answer["fates"] == {"brought back": 20}
     assert max(lasted) < SURVEY_TIME_LIMIT_SECONDS + 60 < 300 < sum(lasted)
@@ -77,4 +77,4 @@ def test_a_dry_run_whose_data_nobody_can_read() -> None:
 
 def dry(shop: CorruptedShop) -> CommandRecord:
     """The record of the dry run."""
-    return decode(CommandRecord, shop.ports.store.get("commands/dry").fields)
+    return decode(CommandRecord, shop.store.get("commands/dry").fields)

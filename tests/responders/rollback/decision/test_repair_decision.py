@@ -57,7 +57,7 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
     def cancelled(*known: Any) -> Transition:
         if not said:
             said.append("cancel")
-            shop.command("carol", command="cancel", system="bookshop", incident=shop.newest.incident)
+            shop.send_command("cancel", "carol", incident=shop.newest.incident)
             shop.deliver_commands()
         return watching(*known)
 
@@ -87,7 +87,7 @@ def test_the_data_come_back_by_the_word_of_two() -> None:
     assert forecast_document_counts(shop, "repair") == [2, 1]
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.newest.verified_at is not None
-    assert shop.incidents()[-1].status is IncidentStatus.RESOLVED
+    assert shop.newest_incident.status is IncidentStatus.RESOLVED
     assert shop.find_violated_invariants() == []
     [verified] = [
         one.facts
@@ -108,7 +108,7 @@ def test_a_repair_says_how_many_documents_it_has_written_and_left() -> None:
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
-    [note] = [one.note for one in shop.incidents()[-1].timeline if one.status is IncidentStatus.VERIFYING]
+    [note] = [one.note for one in shop.newest_incident.timeline if one.status is IncidentStatus.VERIFYING]
     assert re.fullmatch(
         r"2 documents written, \d+ s after the first of them; 1 valid, changed since, and left", note
     )
@@ -136,8 +136,8 @@ def test_an_override_brings_data_back_in_a_freeze() -> None:
     shop = CorruptedShop()
     shop.alert()
     shop.pass_time(4 * MINUTE)
-    shop.command("carol", command="freeze", system="bookshop", until="2036-11-28T20:00:00Z")
-    shop.order(override=True, incident=shop.incidents()[-1].id)
+    shop.send_command("freeze", "carol", until="2036-11-28T20:00:00Z")
+    shop.order(override=True, incident=shop.newest_incident.id)
     shop.pass_time(20 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
@@ -214,9 +214,9 @@ def test_all_of_a_database_that_was_emptied_comes_back() -> None:
     notes: dict[str, Any] = {"customers/ada/notes/1": {"n": 1}}
     shop = CorruptedShop(spoilt={})
     shop.write(notes)
-    shop.ports.clock.advance(3 * MINUTE)
+    shop.advance_clock(3 * MINUTE)
     shop.write(dict.fromkeys([*GOOD, *notes]))
-    shop.ports.clock.advance(10 * MINUTE)
+    shop.advance_clock(10 * MINUTE)
     shop.order(select="all", restore_point="12m")
     question = shop.run_until_parked().question
     assert question is not None
@@ -235,9 +235,9 @@ def test_a_collection_that_is_gone_whole_comes_back() -> None:
     """Also one that nobody has declared: they are listed as of both moments."""
     shop = CorruptedShop(spoilt={})
     shop.write({"drafts/1": {"n": 1}})
-    shop.ports.clock.advance(3 * MINUTE)
+    shop.advance_clock(3 * MINUTE)
     shop.write({"drafts/1": None})
-    shop.ports.clock.advance(10 * MINUTE)
+    shop.advance_clock(10 * MINUTE)
     shop.order(select="all", restore_point="12m")
     shop.run_until_parked()
     shop.approve("bob")
@@ -251,7 +251,7 @@ def test_a_collection_that_is_gone_whole_comes_back() -> None:
 def test_a_copy_of_another_database_is_no_restore_point(original: str) -> None:
     """Everything would be as it is there: what is repaired has no past in it."""
     shop = CorruptedShop(replace(SHOP, backups=replace(SHOP.backups, database=original)))
-    now = shop.ports.clock.now()
+    now = shop.now
     point = RestorePoint(now - 20 * MINUTE, RestoreSource.WINDOW)
     copy = DatabaseCopy(
         id="copy-1",
@@ -265,7 +265,7 @@ def test_a_copy_of_another_database_is_no_restore_point(original: str) -> None:
         began_at=now,
         status=FillStatus.READY,
     )
-    shop.ports.store.commit([Put(database_copy.copy_path(copy.id), encode(copy))])
+    shop.store.commit([Put(database_copy.copy_path(copy.id), encode(copy))])
     shop.ports.kept.write(copy.id, GOOD)
     shop.order(restore_point=copy.id, select="all")
     shop.pass_time(8 * MINUTE)
@@ -312,7 +312,7 @@ def paused() -> CorruptedShop:
         if (verb, side) == ("quarantine.keep", "after") and not said:
             said.append(verb)
             shop.command("carol", command="pause")
-            shop.ports.clock.advance(timedelta(seconds=3))
+            shop.advance_clock(timedelta(seconds=3))
             shop.deliver_commands()
 
     shop.ports.quarantine.hook = pause
@@ -341,9 +341,9 @@ def test_what_is_ordered_again_means_the_same_moment() -> None:
     shop = CorruptedShop()
     shop.order(restore_point="16m", select="collection:customers")
     first = shop.run_until_parked().question
-    shop.command("bob", command="reject", system="bookshop", incident=shop.newest.incident)
+    shop.send_command("reject", "bob", incident=shop.newest.incident)
     shop.pass_time(5 * MINUTE)
-    shop.command("alice", command="retry", system="bookshop", incident=shop.newest.incident)
+    shop.send_command("retry", "alice", incident=shop.newest.incident)
     again = shop.run_until_parked().question
 
     assert first is not None
@@ -357,8 +357,7 @@ def test_without_a_restore_point_the_minute_before_the_damage_counts() -> None:
     shop = CorruptedShop()
     shop.pass_time(2 * MINUTE)
     said = {"scenario": "database", "select": "invalid"}
-    shop.command("alice", command="rollback", system="bookshop", **said)
-    shop.settle()
+    shop.carry_out("rollback", "alice", **said)
     parked = shop.run_until_parked()
     assert parked.question is not None
     shop.approve("bob")
@@ -378,7 +377,7 @@ def test_what_is_written_meanwhile_stays_and_is_told() -> None:
     assert shop.data == {**GOOD, "customers/ada": {"email": "mine@example.com"}}
     assert shop.written() == {"orders/1"}
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    notes = [moment.note for moment in shop.incidents()[-1].timeline]
+    notes = [moment.note for moment in shop.newest_incident.timeline]
     [written] = [note for note in notes if note.startswith("1 document written")]
     assert written.endswith("and left")  # why it is one less than the question said
 
@@ -394,7 +393,7 @@ def test_what_is_still_invalid_is_not_verified() -> None:
     assert shop.data == {**GOOD, "customers/bad": {"never": "valid"}}
     assert shop.newest.verified_at is None
     assert "NOT verified: 1 document is still invalid" in str(
-        StateReader(shop.ports.store).audit_entries(shop.newest.id)
+        StateReader(shop.store).audit_entries(shop.newest.id)
     )
 
 
@@ -415,7 +414,7 @@ def test_what_is_left_of_somebody_erased_since_the_question_stays_as_it_is() -> 
     shop.order()
     shop.run_until_parked()
     shop.pass_time(MINUTE)
-    now = shop.ports.clock.now()
+    now = shop.now
     shop.write({"customers/ada": None, "erased/1": {"who": "ada", "done": now}})
     shop.ports.beside.held[HERE, "erased/1"] = now
     shop.approve("bob")
@@ -457,8 +456,8 @@ def test_the_report_names_each_document() -> None:
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
-    reading, trail = StateReader(shop.ports.store), AuditReader(shop.ports.store, None)
-    incident, now = shop.incidents()[-1], shop.ports.clock.now()
+    reading, trail = StateReader(shop.store), AuditReader(shop.store, None)
+    incident, now = shop.newest_incident, shop.now
     kept = gather_report_facts(reading, trail, SHOP, incident, now, ImpactCounts())
     [course] = build_report(kept).rollbacks
     told = {one.path: bool(one.left) for one in course.documents}
@@ -477,7 +476,7 @@ def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(monkeypatch: p
     shop.run_until_parked()
 
     def slowly(verb: str, side: str) -> None:
-        kept = shop.ports.store.documents
+        kept = shop.documents
         steps = [one for path, one in kept.items() if path.startswith(f"rollbacks/{here}/steps/")]
         is_concluded = kept[f"rollbacks/{here}"]["status"] == "RUNNING" and all(
             one["status"] == "DONE" for one in steps
@@ -486,7 +485,7 @@ def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(monkeypatch: p
             shop.ports.clock.sleep(9.0)
 
     here = shop.newest.id
-    shop.ports.store.hook = slowly
+    shop.store.hook = slowly
     shop.approve("bob")
     shop.pass_time(20 * MINUTE)
 
@@ -503,7 +502,7 @@ def test_older_versions_that_nobody_can_read(monkeypatch: pytest.MonkeyPatch) ->
     def silent(
         database: str, scope: Scope, at: datetime | None, after: str = ""
     ) -> Iterator[DocumentSnapshot]:
-        if at is not None and at < shop.ports.clock.now() - 12 * MINUTE:
+        if at is not None and at < shop.now - 12 * MINUTE:
             raise Unavailable("no answer")
         return stream(database, scope, at, after)
 

@@ -28,17 +28,16 @@ def spoilt_for_long(**counts: int) -> tuple[CorruptedShop, str]:
     shop.ports.databases.hold_documents(HERE, **counts)
     shop.ports.databases.back_up(HERE, 60 * DAY)
     [backup] = shop.ports.databases.backups(HERE)
-    shop.ports.clock.advance(MINUTE)
+    shop.advance_clock(MINUTE)
     shop.write(SPOILT)
     shop.spoilt = SPOILT
-    shop.ports.clock.advance(9 * DAY)
+    shop.advance_clock(9 * DAY)
     return shop, backup.name
 
 
 def copied(shop: CorruptedShop, backup: str) -> str:
     """The copy of the backup, once it is ready."""
-    shop.command(command="copy", system="bookshop", restore_point=backup)
-    shop.settle()
+    shop.carry_out("copy", restore_point=backup)
     shop.pass_time(12 * MINUTE)
     assert only_copy(shop).status is FillStatus.READY
     return only_copy(shop).id
@@ -77,20 +76,18 @@ def test_a_copy_that_takes_longer_than_the_target_says_so_before_it_begins() -> 
     shop, backup = spoilt_for_long(customers=1_200_000)
 
     shop.order(restore_point=backup)
-    shop.command(command="copy", system="bookshop", restore_point=backup)
-    shop.settle()
+    shop.carry_out("copy", restore_point=backup)
 
     assert "last document in about 40 min" in refusal_reasons(shop)[-1]
     assert "MORE THAN the target of 15 min" in refusal_reasons(shop)[-1]
-    results = [str((one.fields or {}).get("result")) for one in shop.ports.store.query(Query("commands"))]
+    results = [str((one.fields or {}).get("result")) for one in shop.store.query(Query("commands"))]
     assert any("last document in about 40 min" in one for one in results)
 
 
 def test_behind_a_fence_nothing_writes_meanwhile() -> None:
     """What people order is carried out behind it, and all is as it was in the end."""
     shop = CorruptedShop(replace(POLICY, fence=FENCED))
-    shop.command(command="fence", system="bookshop", expires="30m")
-    shop.settle()
+    shop.carry_out("fence", expires="30m")
     assert read_fence(shop).status is FenceStatus.STANDING
 
     shop.order()
@@ -99,13 +96,12 @@ def test_behind_a_fence_nothing_writes_meanwhile() -> None:
     shop.pass_time(4 * MINUTE)
     assert shop.data == GOOD
     assert read_fence(shop).status is FenceStatus.STANDING
-    shop.command(command="lift-fence", system="bookshop")
-    shop.settle()
+    shop.carry_out("lift-fence")
     shop.pass_time(10 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED, shop.newest.outcome
     assert read_fence(shop).status is FenceStatus.DOWN
-    services = shop.ports.world.services().values()
+    services = shop.platform.services().values()
     assert {one.scaling.manual for one in services} == {None}
     assert refusal_reasons(shop) == []
     assert [one for one in shop.ports.bus.messages if one.topic == topics.DEAD_LETTERS] == []

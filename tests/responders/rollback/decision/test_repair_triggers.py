@@ -32,8 +32,8 @@ def test_functions_that_would_be_started(
 ) -> None:
     """They are named; where the policy does not let them start, no document is written."""
     shop = CorruptedShop(policy)
-    functions = {**shop.ports.world.functions(), "sendReceipt": build_document_trigger(document)}
-    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
+    functions = {**shop.platform.functions(), "sendReceipt": build_document_trigger(document)}
+    monkeypatch.setattr(shop.platform, "functions", lambda: functions)
     shop.order()
     shop.pass_time(8 * MINUTE)
 
@@ -50,10 +50,10 @@ def test_a_collection_of_which_the_policy_says_nothing(monkeypatch: pytest.Monke
     """What hears of it is started by no repair, though all that is declared may be."""
     shop = CorruptedShop()
     shop.write({"drafts/1": {"n": 1}})
-    shop.ports.clock.advance(3 * MINUTE)
+    shop.advance_clock(3 * MINUTE)
     shop.write({"drafts/1": {"n": 2}})
-    functions = {**shop.ports.world.functions(), "sendReceipt": build_document_trigger("drafts/{id}")}
-    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
+    functions = {**shop.platform.functions(), "sendReceipt": build_document_trigger("drafts/{id}")}
+    monkeypatch.setattr(shop.platform, "functions", lambda: functions)
     shop.order(select="collection:drafts", restore_point="2m")
     shop.pass_time(8 * MINUTE)
 
@@ -66,8 +66,8 @@ def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch
     shop = CorruptedShop()
     shop.order()
     shop.run_until_parked()
-    functions = {**shop.ports.world.functions(), "sendReceipt": build_document_trigger("orders/{id}")}
-    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
+    functions = {**shop.platform.functions(), "sendReceipt": build_document_trigger("orders/{id}")}
+    monkeypatch.setattr(shop.platform, "functions", lambda: functions)
     shop.approve("bob")
     shop.pass_time(2 * MINUTE)
 
@@ -84,11 +84,11 @@ def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch
 def test_functions_that_cannot_be_read_may_be_started() -> None:
     """Whom the documents would start is not known: nothing is asked, and written, until it is."""
     shop = CorruptedShop(replace(SHOP, collections=CHECKED.collections))
-    shop.ports.world.hook = raise_error("platform.functions", Unavailable("no answer"))
+    shop.platform.hook = raise_error("platform.functions", Unavailable("no answer"))
     shop.order()
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.DECIDING
-    assert "could not be read" in str(StateReader(shop.ports.store).audit_entries(shop.newest.id))
+    assert "could not be read" in str(StateReader(shop.store).audit_entries(shop.newest.id))
 
-    shop.ports.world.hook = no_hook
+    shop.platform.hook = no_hook
     shop.run_until_parked()

@@ -57,9 +57,9 @@ def test_a_repair_is_undone_out_of_quarantine() -> None:
 def test_functions_that_an_undo_would_start(may_start: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """As with the repair itself: they are named, or nothing is put back."""
     shop = build_repaired_shop(SHOP if may_start else replace(SHOP, collections=CHECKED.collections))
-    functions = {**shop.ports.world.functions(), "sendReceipt": build_document_trigger("orders/{id}")}
-    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
-    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    functions = {**shop.platform.functions(), "sendReceipt": build_document_trigger("orders/{id}")}
+    monkeypatch.setattr(shop.platform, "functions", lambda: functions)
+    shop.send_command("undo", "alice", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)
 
     if may_start:
@@ -92,12 +92,12 @@ def test_without_a_bucket_for_copies_nothing_is_written(monkeypatch: pytest.Monk
 def test_what_an_undo_would_start_and_nobody_can_read() -> None:
     """It waits until that is known."""
     shop = build_repaired_shop()
-    shop.ports.world.hook = raise_error("platform.functions", Unavailable("no answer"))
-    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.platform.hook = raise_error("platform.functions", Unavailable("no answer"))
+    shop.send_command("undo", "alice", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)
     assert shop.newest.status is RollbackStatus.DECIDING
 
-    shop.ports.world.hook = no_hook
+    shop.platform.hook = no_hook
     shop.run_until_parked(2)
 
 
@@ -153,7 +153,7 @@ def test_a_policy_that_names_another_database_since() -> None:
 def test_an_undo_of_data_waits_for_a_second_person() -> None:
     """Data are moved by the word of two, whichever way."""
     shop = build_repaired_shop()
-    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.send_command("undo", "alice", incident=shop.newest.incident)
     shop.run_until_parked(2)
     assert shop.data == GOOD
 
@@ -166,9 +166,9 @@ def test_an_undo_of_data_waits_for_a_second_person() -> None:
 def test_what_an_undo_would_put_back_of_an_erased_person_stays_gone() -> None:
     """Whoever was erased since the repair is not put back out of quarantine."""
     shop = build_repaired_shop()
-    book = ErasureLedgerRecord("bookshop", "salt", shop.ports.clock.now())
-    entry = Erasure("bookshop", hash_person("salt", "ada"), shop.ports.clock.now(), ())
-    store = shop.ports.store
+    book = ErasureLedgerRecord("bookshop", "salt", shop.now)
+    entry = Erasure("bookshop", hash_person("salt", "ada"), shop.now, ())
+    store = shop.store
     store.commit([Put(ledger_path("bookshop"), encode(book))])
     store.commit([Put(erasure_path("bookshop", entry.hash), encode(entry))])
     shop.write({"customers/ada": None, "orders/1": None})
@@ -199,9 +199,9 @@ def test_what_stands_below_a_document_of_an_erased_person_is_not_put_back() -> N
 def test_whom_the_application_alone_has_erased_is_not_put_back() -> None:
     """Its own record is read when the undo begins to write, whatever the ledger knows before."""
     shop = build_repaired_shop(replace(SHOP, erasure=ERASURE))
-    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.send_command("undo", "alice", incident=shop.newest.incident)
     shop.run_until_parked(2)
-    shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
+    shop.write({"erased/1": {"who": "ada", "done": shop.now}})
     shop.ports.rewritten.written.clear()
     shop.approve("bob")
     shop.pass_time(2 * MINUTE)
@@ -218,8 +218,8 @@ def test_who_is_erased_while_an_undo_puts_documents_back_stays_so() -> None:
     def erases(verb: str, side: str) -> None:
         if (verb, side) == ("rewrites.rewrite", "after"):
             shop.ports.rewritten.hook = no_hook
-            shop.ports.beside.held[HERE, "erased/1"] = shop.ports.clock.now()
-            shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
+            shop.ports.beside.held[HERE, "erased/1"] = shop.now
+            shop.write({"erased/1": {"who": "ada", "done": shop.now}})
 
     shop.ports.rewritten.hook = erases
     order_undo(shop)

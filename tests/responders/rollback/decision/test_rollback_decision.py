@@ -36,13 +36,13 @@ def test_an_outage_without_a_change() -> None:
     world = World()
     for function in world.policy.functions:
         make_function_fail(world, function)
-    world.ports.clock.advance(10 * MINUTE)
+    world.advance_clock(10 * MINUTE)
 
     world.alert()
     world.pass_time(5 * MINUTE)
 
     assert shifted_functions(world) == set()
-    [one] = world.rollbacks()
+    one = world.rollback
     assert (one.status, one.outcome) == (rollback.RollbackStatus.NOT_TAKEN, "cause: nothing changed since v1")
     [text, *_] = notice_texts(world, "rollback.escalated")
     assert "rollback run --system bookshop --target v1 --reason INC-" in text
@@ -54,16 +54,16 @@ def test_an_alert_one_minute_after_a_bad_deploy(functions: tuple[str, ...] | Non
     """Right target and scope, though the points of the bad minutes are not there yet."""
     world = World()
     stable = world.live
-    world.ports.clock.advance(HOUR)
-    world.ports.world.deploy(functions, failure_rate=0.8)
-    world.ports.clock.advance(MINUTE)
+    world.advance_clock(HOUR)
+    world.platform.deploy(functions, failure_rate=0.8)
+    world.advance_clock(MINUTE)
 
-    world.alert(started_at=world.ports.clock.now())
+    world.alert(started_at=world.now)
     world.pass_time(HOUR)
 
     assert world.live == stable
     assert shifted_functions(world) == set(functions or world.policy.functions)
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_late_metrics() -> None:
@@ -79,13 +79,13 @@ def test_late_metrics() -> None:
     world.ports.counts.hook = no_answer
     world.alert()
     world.pass_time(MINUTE)
-    before = world.rollbacks()[0]
+    before = world.rollback
     world.ports.counts.hook = lambda verb, side: None
     world.pass_time(HOUR)
 
     assert before.status is rollback.RollbackStatus.DECIDING
     assert world.live == stable
-    assert world.events(world.rollbacks()[0]).count("decision.held") >= 2
+    assert world.events(world.rollback).count("decision.held") >= 2
 
 
 def test_a_late_hint() -> None:
@@ -93,14 +93,14 @@ def test_a_late_hint() -> None:
     world = World()
     stable = world.live
     pin(world, stable)
-    world.ports.world.deploy(failure_rate=0.8)
-    world.ports.clock.advance(timedelta(days=1))
+    world.platform.deploy(failure_rate=0.8)
+    world.advance_clock(timedelta(days=1))
     pin(world, {name: {f"{name.lower()}-00002": 100} for name in stable})
-    world.ports.clock.advance(5 * MINUTE)
+    world.advance_clock(5 * MINUTE)
 
     world.alert()
     world.pass_time(MINUTE)
-    before = world.rollbacks()[0]
+    before = world.rollback
     record_live_deployment(world, "v2", DeploymentStatus.LIVE, 6 * MINUTE)
     world.pass_time(HOUR)
 
@@ -116,16 +116,16 @@ def test_a_release_during_a_look() -> None:
     pin(world, stable)
     world.pass_time(HOUR)
     during_the_look = iter([partial(release_by_name, world, stable)])
-    world.ports.world.meanwhile = lambda: next(during_the_look, lambda: None)()
+    world.platform.meanwhile = lambda: next(during_the_look, lambda: None)()
     world.announce("v2")
     world.settle()
-    world.ports.clock.advance(10 * MINUTE)
+    world.advance_clock(10 * MINUTE)
 
     world.alert()
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_a_look_during_a_roll_out() -> None:
@@ -134,14 +134,14 @@ def test_a_look_during_a_roll_out() -> None:
     stable = world.live
     pin(world, stable)
     world.pass_time(HOUR)
-    world.ports.world.deploy(CATALOGUE)
+    world.platform.deploy(CATALOGUE)
     world.announce("v2")
     world.settle()
-    world.ports.clock.advance(MINUTE)
+    world.advance_clock(MINUTE)
     release_by_name(world, STOREFRONT + CHECKOUT)
     world.announce("v2")
     world.settle()
-    world.ports.clock.advance(10 * MINUTE)
+    world.advance_clock(10 * MINUTE)
 
     world.alert()
     world.pass_time(HOUR)
@@ -156,15 +156,15 @@ def test_a_roll_out_that_goes_on_after_the_trouble_began() -> None:
     stable = world.live
     pin(world, stable)
     world.pass_time(HOUR)
-    world.ports.world.deploy(CATALOGUE)
+    world.platform.deploy(CATALOGUE)
     world.announce("v2")
     world.settle()
-    world.ports.clock.advance(MINUTE)
+    world.advance_clock(MINUTE)
     release_by_name(world, STOREFRONT)
     world.announce("v2")
     world.settle()
-    world.ports.clock.advance(4 * MINUTE)
-    began = world.ports.clock.now() - 2 * MINUTE
+    world.advance_clock(4 * MINUTE)
+    began = world.now - 2 * MINUTE
     release_by_name(world, CHECKOUT)
     world.announce("v2")
     world.settle()
@@ -173,7 +173,7 @@ def test_a_roll_out_that_goes_on_after_the_trouble_began() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_traffic_that_was_moved_to_an_old_revision_after_the_trouble_began() -> None:
@@ -181,14 +181,14 @@ def test_traffic_that_was_moved_to_an_old_revision_after_the_trouble_began() -> 
     world = World()
     stable = world.live
     pin(world, stable)
-    world.ports.world.deploy(STOREFRONT)
+    world.platform.deploy(STOREFRONT)
     pin(world, {name: stable[name] for name in STOREFRONT})
     world.pass_time(4 * HOUR)
-    world.ports.world.deploy(CATALOGUE)
+    world.platform.deploy(CATALOGUE)
     world.announce("v2")
     world.settle()
-    world.ports.clock.advance(5 * MINUTE)
-    began = world.ports.clock.now() - 2 * MINUTE
+    world.advance_clock(5 * MINUTE)
+    began = world.now - 2 * MINUTE
     for function in STOREFRONT:
         make_function_fail(world, function)
     remedy = {name: {f"{name.lower()}-00002": 100} for name in STOREFRONT}
@@ -205,8 +205,8 @@ def test_traffic_that_was_moved_to_an_old_revision_after_the_trouble_began() -> 
 
 def release_by_name(world: World, functions: Collection[str]) -> None:
     """Deploy a bad release, and shift all traffic to its revisions by their names."""
-    world.ports.clock.advance(timedelta(seconds=5))
-    world.ports.world.deploy(list(functions), failure_rate=0.8)
+    world.advance_clock(timedelta(seconds=5))
+    world.platform.deploy(list(functions), failure_rate=0.8)
     pin(world, {name: {f"{name.lower()}-00002": 100} for name in functions})
 
 
@@ -214,23 +214,22 @@ def pin(world: World, live: dict[str, dict[str, int]]) -> None:
     """A person sends all traffic to these revisions."""
     for function, shares in live.items():
         targets = tuple(TrafficTarget(name, percent) for name, percent in shares.items())
-        world.ports.world.change_by_hand(function, targets)
-    world.ports.clock.advance(MINUTE)
+        world.platform.change_by_hand(function, targets)
+    world.advance_clock(MINUTE)
 
 
 def test_a_freeze_that_is_lifted() -> None:
     """Nothing is changed while it stands; once it is lifted in time, what is due is done."""
     world = World()
     stable = world.live
-    until = world.ports.clock.now() + HOUR
-    world.command(command="freeze", system="bookshop", until=until.isoformat())
-    world.settle()
+    until = world.now + HOUR
+    world.carry_out("freeze", until=until.isoformat())
     world.deploy_bad()
     world.alert()
     world.pass_time(MINUTE)
-    before = world.rollbacks()[0]
+    before = world.rollback
 
-    world.command(command="unfreeze", system="bookshop")
+    world.send_command("unfreeze")
     world.pass_time(HOUR)
 
     assert before.status is rollback.RollbackStatus.DECIDING
@@ -240,16 +239,15 @@ def test_a_freeze_that_is_lifted() -> None:
 def test_a_freeze_that_stands() -> None:
     """A person is told in time, with the prepared plan."""
     world = World()
-    until = world.ports.clock.now() + 3 * HOUR
-    world.command(command="freeze", system="bookshop", until=until.isoformat())
-    world.settle()
+    until = world.now + 3 * HOUR
+    world.carry_out("freeze", until=until.isoformat())
     world.deploy_bad()
 
     world.alert()
     world.pass_time(4 * MINUTE)
 
     assert shifted_functions(world) == set()
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
+    assert world.incident.status is incident.IncidentStatus.ESCALATED
     [text, *_] = notice_texts(world, "rollback.escalated")
     assert "freeze: frozen by" in text
     assert "prepared: back to v1, 8 functions" in text
@@ -269,7 +267,7 @@ def test_two_bad_deploys_in_a_row() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.plan is not None
     assert one.plan.target == "v1"
 
@@ -277,14 +275,14 @@ def test_two_bad_deploys_in_a_row() -> None:
 def test_a_bad_release_that_was_called_stable() -> None:
     """It is not the way back: the one before it is, and a person is asked."""
     world = World()
-    world.ports.clock.advance(HOUR)
+    world.advance_clock(HOUR)
     world.deploy_bad()
     record_live_deployment(world, "v2", DeploymentStatus.STABLE, 10 * MINUTE)
 
     world.alert()
     world.pass_time(5 * MINUTE)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.PARKED
     assert one.question is not None
     assert one.question.plan.target == "v1"
@@ -297,13 +295,13 @@ def test_unchanged_functions_that_fail_alike() -> None:
     world.deploy_bad(CATALOGUE)
     for function in set(world.policy.functions) - set(CATALOGUE):
         make_function_fail(world, function)
-    world.ports.clock.advance(5 * MINUTE)
+    world.advance_clock(5 * MINUTE)
 
     world.alert()
     world.pass_time(5 * MINUTE)
 
     assert shifted_functions(world) == set()
-    assert world.rollbacks()[0].outcome.startswith("external cause: 100% of the unchanged")
+    assert world.rollback.outcome.startswith("external cause: 100% of the unchanged")
 
 
 def test_a_barrier_between() -> None:
@@ -315,7 +313,7 @@ def test_a_barrier_between() -> None:
     world.alert()
     world.pass_time(5 * MINUTE)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.PARKED
     assert one.question is not None
     assert one.question.reason == "barrier: v2 (orders were migrated)"
@@ -326,12 +324,12 @@ def test_the_revision_to_go_back_to_was_cleaned_up() -> None:
     world = World()
     stable = world.live
     world.deploy_bad()
-    world.ports.world.delete_revision("payOrder", "payorder-00001")
+    world.platform.delete_revision("payOrder", "payorder-00001")
 
     world.alert()
     world.pass_time(5 * MINUTE)
 
-    rollback = world.rollbacks()[0]
+    rollback = world.rollback
     assert rollback.plan is not None
     assert any("payOrder is rebuilt" in line for line in rollback.plan.reported)
     assert "shift payOrder" not in world.steps(rollback.id)
@@ -347,7 +345,7 @@ def test_the_only_look_in_time_gets_no_answer() -> None:
     [notification] = world.waiting()
     world.deliver(notification)
     world.ports.bus.messages.clear()
-    world.ports.clock.advance(10 * MINUTE)
+    world.advance_clock(10 * MINUTE)
 
     def no_answer(verb: str, side: str) -> None:
         if verb == "metrics.requests":
@@ -355,7 +353,7 @@ def test_the_only_look_in_time_gets_no_answer() -> None:
 
     world.ports.counts.hook = no_answer
     world.pass_time(MINUTE / 2)
-    before = world.rollbacks()[0]
+    before = world.rollback
     world.ports.counts.hook = lambda verb, side: None
     world.pass_time(HOUR)
 
@@ -363,7 +361,7 @@ def test_the_only_look_in_time_gets_no_answer() -> None:
     assert before.decide_by is not None
     assert before.created_at + 10 * MINUTE > before.decide_by
     assert world.live == stable
-    assert world.events(world.rollbacks()[0]).count("decision.held") == 1
+    assert world.events(world.rollback).count("decision.held") == 1
 
 
 def test_an_alert_that_stays_true_and_inconclusive() -> None:
@@ -376,11 +374,11 @@ def test_an_alert_that_stays_true_and_inconclusive() -> None:
     world.alert()
     world.pass_time(5 * MINUTE)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     looks = world.events(one).count("decision.held")
     assert looks >= 4
     assert one.outcome == "cause: what fails is not known yet, until the time to decide was over"
-    [trouble] = world.incidents()
+    trouble = world.incident
     escalated = trouble.timeline[-1].at - trouble.detected_at
     assert 3 * MINUTE <= escalated <= 3 * MINUTE + MINUTE / 2
 
@@ -391,10 +389,10 @@ def test_what_own_probes_alone_see_is_asked_about() -> None:
     stable = world.live
     raise_probe_alarm(world)
     world.pass_time(2 * MINUTE)
-    waiting = world.rollbacks()[0]
+    waiting = world.rollback
     world.pass_time(2 * MINUTE)
 
-    asked = world.rollbacks()[0]
+    asked = world.rollback
     assert waiting.status is rollback.RollbackStatus.DECIDING
     assert world.events(asked).count("decision.held") >= 4
     assert asked.status is rollback.RollbackStatus.PARKED
@@ -406,7 +404,7 @@ def test_what_own_probes_alone_see_is_asked_about() -> None:
     world.pass_time(5 * MINUTE)
 
     assert world.live == stable
-    assert not world.rollbacks()[0].approvals
+    assert not world.rollback.approvals
 
 
 @pytest.mark.parametrize("second", [False, True])
@@ -415,7 +413,7 @@ def test_what_own_probes_alone_see_while_automation_only_observes(second: bool) 
     world = World(promoted=False)
     raise_probe_alarm(world)
     world.pass_time(2 * MINUTE)
-    [waiting] = world.incidents()
+    waiting = world.incident
     if second:
         world.alert("0.abc", resource=ABOUT_GET_BOOK)
         world.pass_time(MINUTE / 2)
@@ -452,12 +450,12 @@ def test_a_warning_joins_a_failure_that_nobody_has_confirmed() -> None:
     world.ports.prober.down = lambda probe: probe == "book"
     world.alert("probe:bookshop:1", resource=ABOUT_GET_BOOK)
     world.pass_time(MINUTE)
-    [waiting] = world.incidents()
+    waiting = world.incident
     world.alert("0.slow", signal="slow_response", resource=ABOUT_GET_BOOK)
     world.pass_time(MINUTE)
-    [joined] = world.incidents()
+    joined = world.incident
     world.pass_time(2 * MINUTE)
-    [escalated] = world.incidents()
+    escalated = world.incident
 
     for unconfirmed in (waiting, joined):
         assert (unconfirmed.status, unconfirmed.is_unconfirmed) == (incident.IncidentStatus.DETECTED, True)
@@ -471,7 +469,7 @@ def test_a_person_approves_what_one_source_alone_sees() -> None:
     raise_probe_alarm(world)
     world.pass_time(4 * MINUTE)
 
-    world.command("alice", command="approve", system="bookshop", incident=world.incidents()[0].id)
+    world.send_command("approve", "alice", incident=world.incident.id)
     world.pass_time(MINUTE)
 
     assert world.live == stable
@@ -486,8 +484,7 @@ def test_an_alert_that_cloud_monitoring_calls_closed() -> None:
     world.alert()
     world.pass_time(MINUTE)
 
-    [trouble] = world.incidents()
-    assert (trouble.status, world.rollbacks()[0].status) == (
+    assert (world.incident.status, world.rollback.status) == (
         incident.IncidentStatus.RESOLVED,
         rollback.RollbackStatus.NOT_TAKEN,
     )
@@ -503,7 +500,7 @@ def test_an_alert_that_is_over_while_another_function_fails() -> None:
     world.alert(resource=ABOUT_GET_BOOK)
     world.pass_time(MINUTE)
 
-    [response] = world.rollbacks()
+    response = world.rollback
     assert response.status is rollback.RollbackStatus.NOT_TAKEN
     assert response.outcome.startswith(
         "still true: every alert is over; 0 probes fail; request counts show 1"
@@ -517,17 +514,17 @@ def test_an_alert_that_is_only_watched_joins_the_watch() -> None:
     world.deploy_bad(CATALOGUE)
     world.alert()
     world.pass_time(5 * MINUTE)
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.WATCHING
+    assert world.rollback.status is rollback.RollbackStatus.WATCHING
 
     labels = {"project_id": world.policy.project, "service_name": "payorder"}
     resource = {"type": "cloud_run_revision", "labels": labels}
     world.alert("0.slow", signal="slow_response", resource=resource)
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert one.outcome == "no regression of what it changed, not known to be over: slow response of payOrder"
-    assert world.incidents()[0].status is incident.IncidentStatus.INVESTIGATING
+    assert world.incident.status is incident.IncidentStatus.INVESTIGATING
 
 
 def test_a_group_whose_canary_is_back_already() -> None:
@@ -537,11 +534,11 @@ def test_a_group_whose_canary_is_back_already() -> None:
     world.deploy_bad()
     pin(world, {"getBook": stable["getBook"]})
 
-    world.command(command="rollback", system="bookshop", groups=["catalogue"])
+    world.send_command("rollback", groups=["catalogue"])
     world.pass_time(HOUR)
 
     assert {name: world.live[name] for name in CATALOGUE} == {n: stable[n] for n in CATALOGUE}
-    steps = world.steps(world.rollbacks()[0].id)
+    steps = world.steps(world.rollback.id)
     changing = {name for name, step in steps.items() if step.status is not StepStatus.UNNEEDED}
     assert changing == {"judge catalogue", "shift listBooks", "shift searchBooks"}
     assert {steps[f"shift {one}"].after for one in ("listBooks", "searchBooks")} == {("judge catalogue",)}
@@ -551,9 +548,9 @@ def test_the_prepared_command_leaves_what_is_in_a_persons_hands() -> None:
     """Whoever carries out what was prepared touches no more than it: the others are named."""
     world = World()
     world.deploy_bad(CATALOGUE)
-    until = world.ports.clock.now() + HOUR
+    until = world.now + HOUR
     held = {"suspended": {"listBooks": until}, "cool_down_until": until}
-    world.ports.store.commit([Update("systems/bookshop", held)])
+    world.store.commit([Update("systems/bookshop", held)])
 
     world.alert()
     world.pass_time(5 * MINUTE)
@@ -571,13 +568,13 @@ def test_a_function_in_a_persons_hands() -> None:
     world = World()
     world.deploy_bad()
     world.pass_time(6 * MINUTE)
-    until = world.ports.clock.now() + HOUR
-    world.ports.store.commit([Update("systems/bookshop", {"suspended": {"listBooks": until}})])
+    until = world.now + HOUR
+    world.store.commit([Update("systems/bookshop", {"suspended": {"listBooks": until}})])
 
     world.alert()
     world.pass_time(HOUR)
 
     assert shifted_functions(world) == set(world.policy.functions) - {"listBooks"}
-    plan = world.rollbacks()[0].plan
+    plan = world.rollback.plan
     assert plan is not None
     assert plan.reported == ("listBooks was changed manually: automation does not change it",)

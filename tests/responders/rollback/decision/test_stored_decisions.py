@@ -21,7 +21,7 @@ CATALOGUE = BOOKSHOP.groups["catalogue"].functions
 
 def read_snapshots(world: World) -> list[DecisionSnapshot]:
     """The stored decisions about the newest incident."""
-    return StateReader(world.ports.store).snapshots(world.incidents()[-1])
+    return StateReader(world.store).snapshots(world.newest_incident)
 
 
 def test_a_rollback_stores_the_decision_that_it_begins_with() -> None:
@@ -33,7 +33,7 @@ def test_a_rollback_stores_the_decision_that_it_begins_with() -> None:
     world.settle()
 
     [stored] = read_snapshots(world)
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     again = evaluate_incident(
         unpack_facts(stored.facts), world.policy, stored.deadline, stored.at, rollback.id, asked=stored.asked
     )
@@ -50,7 +50,7 @@ def test_a_question_is_stored_as_automation_asked_it() -> None:
     publish_command(world, "approve")
     world.pass_time(MINUTE)
 
-    assert world.rollbacks()[0].started_at is not None
+    assert world.rollback.started_at is not None
     assert {one.outcome for one in read_snapshots(world)} == {Outcome.ASK}
 
 
@@ -67,7 +67,7 @@ def test_a_hold_is_stored_once_and_its_end_too() -> None:
     world.alert()
     world.pass_time(10 * MINUTE)
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     stored = read_snapshots(world)
     assert all(one.answers != two.answers for one, two in pairwise(stored[:-1]))
     assert [stored[0].outcome, stored[-1].outcome] == [Outcome.HOLD, Outcome.ESCALATE]
@@ -92,10 +92,9 @@ def test_an_order_is_no_decision_of_automation() -> None:
     world = World()
     world.deploy_bad()
 
-    world.command(command="rollback", system="bookshop")
-    world.settle()
+    world.carry_out("rollback")
 
-    assert world.rollbacks()[0].status is not RollbackStatus.DECIDING
+    assert world.rollback.status is not RollbackStatus.DECIDING
     assert read_snapshots(world) == []
 
 
@@ -113,6 +112,6 @@ def test_a_legal_hold_covers_the_decisions(verb: str) -> None:
         publish_command(world, "release")
         world.pass_time(MINUTE)
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert [one.expires_at for one in read_snapshots(world)] == [rollback.expires_at]
     assert (rollback.expires_at is None) is (verb == "hold")

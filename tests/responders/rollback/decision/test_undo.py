@@ -123,7 +123,7 @@ def test_what_rollbacks_have_found(
 def test_verbatim_is_the_very_list(asked: Traffic, stands: TrafficPosition) -> None:
     """LATEST stays LATEST: a name that leads the same requests to the same place is not it."""
     world = World(policy=shorten_watch())
-    live = world.ports.world.inventory()["getBook"].service
+    live = world.platform.inventory()["getBook"].service
     service = replace(
         live, traffic=asked, serving=(build_traffic_target("r-2"),), latest_created="r-2", latest_ready="r-2"
     )
@@ -212,7 +212,7 @@ def test_an_undo_puts_back_the_very_lists_that_were_found() -> None:
     """Tags, shares and what follows the newest are as before the rollback; nothing is pinned."""
     world = World(policy=shorten_watch())
     before = (TrafficTarget(LATEST_REVISION, 100), TrafficTarget("getbook-00001", 0, "fh-1"))
-    world.ports.world.change_by_hand("getBook", before)
+    world.platform.change_by_hand("getBook", before)
     world.deploy_bad()
     world.alert()
     world.pass_time(12 * MINUTE)
@@ -221,11 +221,11 @@ def test_an_undo_puts_back_the_very_lists_that_were_found() -> None:
     assert publish_command(world, "undo", actor="alice") == ""
     world.pass_time(3 * MINUTE)
 
-    services = world.ports.world.services()
+    services = world.platform.services()
     assert services["getBook"].traffic == before
     assert {one.traffic for name, one in services.items() if name != "getBook"} == {FOLLOWING}
     assert read_pins(world) == {}
-    last = world.rollbacks()[-1]
+    last = world.newest_rollback
     assert (last.status, last.outcome) == (
         RollbackStatus.SUCCEEDED,
         f"undone: {len(services)} functions as before",
@@ -245,7 +245,7 @@ def test_an_undone_incident_waits_for_a_person_and_automation_leaves_it_alone() 
     world.pass_time(20 * MINUTE)
 
     assert world.live == bad
-    assert world.incidents()[-1].status is IncidentStatus.ESCALATED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED
     assert publish_command(world, "accept", actor="alice") == ""
     assert world.incidents()[-1].status is IncidentStatus.RECOVERY_NOT_OBSERVED
 
@@ -255,7 +255,7 @@ def test_a_rollback_that_did_not_get_far_is_undone_as_far_as_it_got(make: Callab
     """What it has moved goes back, and what it has not is left as it is."""
     world = make()
     world.pass_time(MINUTE)
-    first = world.rollbacks()[-1]
+    first = world.newest_rollback
     moved = {
         one.target
         for one in world.steps(first.id).values()
@@ -265,20 +265,20 @@ def test_a_rollback_that_did_not_get_far_is_undone_as_far_as_it_got(make: Callab
     assert publish_command(world, "undo", actor="alice") == ""
     world.pass_time(3 * MINUTE)
 
-    assert {one.target for one in world.steps(world.rollbacks()[-1].id).values()} == moved
-    assert {one.traffic for one in world.ports.world.services().values()} == {FOLLOWING}
+    assert {one.target for one in world.steps(world.newest_rollback.id).values()} == moved
+    assert {one.traffic for one in world.platform.services().values()} == {FOLLOWING}
 
 
 def test_an_undo_that_would_serve_what_was_deployed_since_does_nothing_and_says_so() -> None:
     """LATEST is another revision now: that is an unpin, and no undo."""
     world = build_rolled_back_world()
-    world.ports.world.deploy(["getBook"])
+    world.platform.deploy(["getBook"])
     held = world.live
 
     assert publish_command(world, "undo", actor="alice") == ""
     world.pass_time(MINUTE)
 
-    last = world.rollbacks()[-1]
+    last = world.newest_rollback
     assert last.plan is not None
     warning, refused = last.plan.reported
     assert warning.startswith("warning: this restores what the rollback removed: ")
@@ -290,23 +290,22 @@ def test_an_undo_that_would_serve_what_was_deployed_since_does_nothing_and_says_
 def test_an_undo_of_a_world_that_has_moved_altogether_is_not_taken() -> None:
     """With nothing to put back it ends with each reason; nothing fails, so the incident ends."""
     world = build_rolled_back_world()
-    world.ports.world.deploy()
+    world.platform.deploy()
 
     publish_command(world, "undo", actor="alice")
     world.pass_time(MINUTE)
 
-    last = world.rollbacks()[-1]
+    last = world.newest_rollback
     assert last.status is RollbackStatus.NOT_TAKEN
     assert "getBook: getbook-00003 was deployed later" in last.outcome
-    newest = world.incidents()[-1]
+    newest = world.newest_incident
     assert [one.status for one in newest.timeline[-2:]] == [IncidentStatus.RECOVERED, IncidentStatus.RESOLVED]
 
 
 def test_an_undo_is_refused_with_its_reason() -> None:
     """Nothing was moved; it goes on; it was undone already; another incident is newer."""
     world = World(policy=shorten_watch())
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
+    world.carry_out("promote", mode="ask")
     world.deploy_bad()
     world.alert()
     world.settle()
@@ -314,7 +313,7 @@ def test_an_undo_is_refused_with_its_reason() -> None:
     publish_command(world, "reject")
     world.settle()
     assert "has nothing to undo" in publish_command(world, "undo")
-    world.command(command="rollback", system="bookshop", actor="alice")
+    world.send_command("rollback", actor="alice")
     world.pass_time(12 * MINUTE)
     first = world.incidents()[0].id
     refused = publish_command(world, "undo", incident=first)
@@ -329,7 +328,7 @@ def test_an_undo_is_refused_with_its_reason() -> None:
 def test_a_gone_revision_or_an_unready_one_is_not_put_back() -> None:
     """The plan says of each function why it is left."""
     world = build_rolled_back_world()
-    inventory = world.ports.world.inventory()
+    inventory = world.platform.inventory()
     one = inventory["getBook"]
     left = (one.service.traffic,)
 
@@ -371,35 +370,34 @@ def interrupt_undo(act: Callable[[World, str], None], *, has_begun: bool = False
     world.deploy_bad()
     world.alert()
     world.pass_time(6 * MINUTE)
-    name = world.incidents()[0].id
-    world.command(command="cancel", system="bookshop", incident=name)
-    world.settle()
-    assert world.incidents()[0].status is IncidentStatus.RECOVERED
+    name = world.incident.id
+    world.carry_out("cancel", incident=name)
+    assert world.incident.status is IncidentStatus.RECOVERED
     done: list[bool] = []
 
     def interrupt(verb: str, side: str) -> None:
         if (verb, side) != ("store.commit", "after") or done:
             return
-        rollback = world.rollbacks()[-1]
+        rollback = world.newest_rollback
         is_decided = (rollback.way, rollback.status) == (Direction.UNDO, RollbackStatus.RUNNING)
         if is_decided and (rollback.started_at is not None) is has_begun:
             done.append(True)
             act(world, name)
 
-    world.ports.store.hook = interrupt
-    world.command(command="undo", system="bookshop", incident=name)
+    world.store.hook = interrupt
+    world.send_command("undo", incident=name)
     return world
 
 
 def cancel(world: World, incident: str) -> None:
-    world.command(command="cancel", system="bookshop", incident=incident)
+    world.send_command("cancel", incident=incident)
     world.deliver_newest()
 
 
 def supersede(world: World, incident: str) -> None:
     """Somebody moves a function; then an operator orders it back, and ends the undo by that."""
-    world.ports.world.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
-    world.command("bob", command="rollback", system="bookshop", supersede=True)
+    world.platform.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
+    world.send_command("rollback", "bob", supersede=True)
     world.deliver_commands()
     for one in world.waiting():
         if b'"kind":"command"' in one.data:
@@ -410,7 +408,7 @@ def supersede(world: World, incident: str) -> None:
 def test_a_recovery_stays_observed_when_an_undo_is_cancelled_before_its_first_step() -> None:
     """Nothing was changed: what works is not called broken, and its time stays."""
     world = interrupt_undo(cancel)
-    before = find_recovered_at(world.incidents()[0], world.rollbacks())
+    before = find_recovered_at(world.incident, world.rollbacks())
     world.settle()
     [incident], rollbacks = world.incidents(), world.rollbacks()
 
@@ -436,7 +434,7 @@ def test_an_undo_that_has_begun_leaves_no_observed_recovery() -> None:
     def act(world: World, incident: str) -> None:
         for name in world.policy.functions:
             half = [TrafficTarget(f"{name.lower()}-0000{number}", 50) for number in (1, 2)]
-            world.ports.world.change_by_hand(name, tuple(half))
+            world.platform.change_by_hand(name, tuple(half))
         supersede(world, incident)
 
     world = interrupt_undo(act, has_begun=True)
@@ -453,16 +451,16 @@ def test_an_undo_breaks_what_works_with_its_first_step() -> None:
     seen: list[tuple[IncidentStatus, bool, frozenset[str]]] = []
 
     def look(verb: str, side: str) -> None:
-        incident = world.incidents()[0]
+        incident = world.incident
         if (verb, side) == ("platform.shift", "before"):
             seen.append((incident.status, incident.timeline[-1].works, frozenset(incident.working)))
 
     world = interrupt_undo(lambda *_: None)
-    worked = {*world.incidents()[0].working}
-    world.ports.world.hook = look
+    worked = {*world.incident.working}
+    world.platform.hook = look
     world.settle()
 
-    scope = world.rollbacks()[-1].scope
+    scope = world.newest_rollback.scope
     assert worked & scope
     assert seen
     assert all(one[:2] == (IncidentStatus.UNDOING, False) and not one[2] & scope for one in seen)

@@ -40,12 +40,12 @@ DAY = timedelta(days=1)
 def undone(shop: World) -> Rollback:
     """The undo, which a person has looked at and wants."""
     assert publish_command(shop, "undo", actor="alice") == ""
-    parked = shop.rollbacks()[-1]
+    parked = shop.newest_rollback
     assert parked.status is RollbackStatus.PARKED
-    shop.ports.clock.advance(timedelta(seconds=1))
+    shop.advance_clock(timedelta(seconds=1))
     assert publish_command(shop, "approve", actor="alice") == ""
     shop.pass_time(10 * MINUTE)
-    return shop.rollbacks()[-1]
+    return shop.newest_rollback
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -58,7 +58,7 @@ def test_an_undo_builds_again_what_the_rollback_left(told: bool) -> None:
     count = len(shop.policy.functions)
     assert (last.status, last.outcome) == (RollbackStatus.SUCCEEDED, f"undone: {count} functions as before")
     assert read_live_source(shop) == source_content(BAD)
-    services = shop.ports.world.services()
+    services = shop.platform.services()
     assert {one.traffic for one in services.values()} == {FOLLOWING}
     assert shop.live[ORDER] == {services[ORDER].latest_created: 100}
     assert read_pins(shop) == {}
@@ -102,7 +102,7 @@ def test_the_very_list_comes_back_with_the_build(before: Traffic, first: str) ->
     last = undone(shop)
 
     assert (last.status, shop.find_violated_invariants()) == (RollbackStatus.SUCCEEDED, [])
-    service = shop.ports.world.services()[ORDER]
+    service = shop.platform.services()[ORDER]
     assert service.traffic == before
     assert read_live_source(shop) == source_content(BAD)
     steps = {one.kind: one for one in shop.steps(last.id).values() if one.target == ORDER}
@@ -117,15 +117,15 @@ def test_a_function_of_the_first_generation_is_what_it_was() -> None:
     """
     shop = World(policy=shorten_watch())
     name = "listBooks"
-    state = shop.ports.world.functions()[name]
+    state = shop.platform.functions()[name]
     older = replace(state, generation=Generation.FIRST, service="", latest="", traffic=(), revisions={})
-    shop.ports.world.delete_function(name)
-    shop.ports.world.first_generation[name] = older
+    shop.platform.delete_function(name)
+    shop.platform.first_generation[name] = older
     shop.announce("v2", stable=True)
     shop.pass_time(10 * MINUTE)
     shop.deploy_bad([ORDER, "getBook", "searchBooks"])
     newer = SourceObject("sources", f"{name}.zip", 2)
-    shop.ports.world.first_generation[name] = replace(older, source=newer)
+    shop.platform.first_generation[name] = replace(older, source=newer)
     shop.announce("v3")
     shop.alert()
     shop.pass_time(30 * MINUTE)
@@ -134,7 +134,7 @@ def test_a_function_of_the_first_generation_is_what_it_was() -> None:
     last = undone(shop)
 
     assert (last.status, last.outcome) == (RollbackStatus.SUCCEEDED, "undone: 4 functions as before")
-    built = shop.ports.world.functions()[name].source
+    built = shop.platform.functions()[name].source
     assert built is not None
     assert shop.ports.sources.read(built) == source_content(newer)
 
@@ -159,7 +159,7 @@ def refused(shop: World) -> str:
     """Why an undo leaves the function; everything else goes back, unasked."""
     assert publish_command(shop, "undo", actor="alice") == ""
     shop.pass_time(5 * MINUTE)
-    last = shop.rollbacks()[-1]
+    last = shop.newest_rollback
     assert last.status is RollbackStatus.SUCCEEDED
     assert last.outcome == f"undone: {len(shop.policy.functions) - 1} functions as before"
     assert last.plan is not None
@@ -188,8 +188,8 @@ def test_what_was_never_kept_is_left_with_its_reason() -> None:
 def test_a_plan_of_before_what_was_live_was_recorded_in_it() -> None:
     """It tells of nothing that could be built."""
     shop = build_world_with_rebuild()
-    path = plan_path(shop.rollbacks()[0].id, f"redeploy {ORDER}")
-    shop.ports.store.commit([Update(path, {"kept": {}})])
+    path = plan_path(shop.rollback.id, f"redeploy {ORDER}")
+    shop.store.commit([Update(path, {"kept": {}})])
 
     assert refused(shop).endswith("its earlier version cannot be rebuilt: its record is incomplete")
 
@@ -197,11 +197,11 @@ def test_a_plan_of_before_what_was_live_was_recorded_in_it() -> None:
 def test_what_somebody_deployed_since_stays() -> None:
     """By whichever way: through the function, or past it."""
     shop = build_world_with_rebuild()
-    shop.ports.world.deploy([ORDER])
+    shop.platform.deploy([ORDER])
     assert refused(shop) == f"{ORDER}: somebody deployed it later"
 
     moved = build_world_with_rebuild()
-    moved.ports.world.change_by_hand(ORDER, (build_traffic_target(NEWEST),))
+    moved.platform.change_by_hand(ORDER, (build_traffic_target(NEWEST),))
     assert refused(moved) == f"{ORDER}: somebody changed its traffic later"
 
 
@@ -209,7 +209,7 @@ def failed(shop: World, *, told: bool = True, made: bool = False) -> World:
     """A shop whose rollback could not build one function again; `made`: what does not start."""
     hinders = shop.ports.builds.unstarted if made else shop.ports.builds.missing
     shop.pass_time(2 * MINUTE)
-    shop.ports.world.lose_image(ORDER, told=told)
+    shop.platform.lose_image(ORDER, told=told)
     hinders.add(ORDER)
     shop.deploy_bad()
     shop.announce("v2")
@@ -233,11 +233,11 @@ def test_what_no_build_has_changed_is_as_it_was(told: bool, copied: bool) -> Non
     publish_command(shop, "undo", actor="alice")
     shop.pass_time(5 * MINUTE)
 
-    last = shop.rollbacks()[-1]
+    last = shop.newest_rollback
     assert last.status is RollbackStatus.SUCCEEDED
     assert last.plan is not None
     assert last.plan.reported[1:] == ()
-    assert {one.traffic for one in shop.ports.world.services().values()} == {FOLLOWING}
+    assert {one.traffic for one in shop.platform.services().values()} == {FOLLOWING}
     assert shop.ports.builds.built == tried
 
 
@@ -245,7 +245,7 @@ def test_what_no_build_has_changed_is_as_it_was(told: bool, copied: bool) -> Non
 def test_what_somebody_made_past_a_failed_build_stays(made: bool) -> None:
     """A revision that is younger than our last build is theirs: no request is led away from it."""
     shop = failed(World(policy=shorten_watch()), made=made)
-    theirs = shop.ports.world.deploy_past(ORDER)
+    theirs = shop.platform.deploy_past(ORDER)
 
     assert refused(shop) == f"{ORDER}: somebody created a newer revision"
     assert shop.live[ORDER] == {theirs: 100}
@@ -254,7 +254,7 @@ def test_what_somebody_made_past_a_failed_build_stays(made: bool) -> None:
 def test_what_somebody_made_past_a_build_stays() -> None:
     """The same where the build has succeeded."""
     shop = build_world_with_rebuild()
-    theirs = shop.ports.world.deploy_past(ORDER)
+    theirs = shop.platform.deploy_past(ORDER)
 
     assert refused(shop) == f"{ORDER}: somebody created a newer revision"
     assert shop.live[ORDER] == {theirs: 100}
@@ -267,7 +267,7 @@ def test_a_build_that_made_what_does_not_start_is_undone() -> None:
     last = undone(shop)
 
     assert last.status is RollbackStatus.SUCCEEDED
-    services = shop.ports.world.services()
+    services = shop.platform.services()
     assert shop.live[ORDER] == {services[ORDER].latest_created: 100}
     assert services[ORDER].revisions[-1].ready
 
@@ -279,10 +279,10 @@ def test_what_the_last_worker_had_begun_is_undone_as_well(at: tuple[str, str]) -
     """Workers have died over a rollback until it was given up: nobody knows what it has done."""
     shop = World(policy=shorten_watch())
     shop.pass_time(2 * MINUTE)
-    shop.ports.world.lose_image(ORDER)
-    shop.ports.world.plain[CONFIGURED.variables_hash] = VALUES
-    shop.ports.world.deploy(failure_rate=0.8, configuration=CONFIGURED)
-    shop.ports.clock.advance(10 * MINUTE)
+    shop.platform.lose_image(ORDER)
+    shop.platform.plain[CONFIGURED.variables_hash] = VALUES
+    shop.platform.deploy(failure_rate=0.8, configuration=CONFIGURED)
+    shop.advance_clock(10 * MINUTE)
     shop.announce("v2")
     shop.settle()
 
@@ -290,15 +290,15 @@ def test_what_the_last_worker_had_begun_is_undone_as_well(at: tuple[str, str]) -
         if (verb, side) == at:
             raise ProcessCrash
 
-    shop.ports.builds.hook = shop.ports.world.hook = dies
+    shop.ports.builds.hook = shop.platform.hook = dies
     shop.alert()
     with pytest.raises(ProcessCrash):
         shop.pass_time(5 * MINUTE)
-    shop.ports.builds.hook = shop.ports.world.hook = no_hook
-    died = Update(rollback_path(shop.rollbacks()[0].id), {"takeovers": MAX_TAKEOVERS})
-    shop.ports.store.commit([died])
+    shop.ports.builds.hook = shop.platform.hook = no_hook
+    died = Update(rollback_path(shop.rollback.id), {"takeovers": MAX_TAKEOVERS})
+    shop.store.commit([died])
     shop.pass_time(10 * MINUTE)
-    [given_up] = shop.rollbacks()
+    given_up = shop.rollback
     assert given_up.outcome.endswith("consecutive workers crashed without progress")
     steps = shop.steps(given_up.id).values()
     assert StepStatus.BEGUN in {one.status for one in steps}
@@ -308,9 +308,9 @@ def test_what_the_last_worker_had_begun_is_undone_as_well(at: tuple[str, str]) -
     publish_command(shop, "approve", actor="alice")
     shop.pass_time(10 * MINUTE)
 
-    services = shop.ports.world.services()
+    services = shop.platform.services()
     assert {one.traffic for one in services.values()} == {FOLLOWING}
-    built = shop.ports.world.functions()[ORDER].source
+    built = shop.platform.functions()[ORDER].source
     assert built == BAD or read_live_source(shop) == source_content(BAD)
 
 
@@ -318,29 +318,29 @@ def test_what_the_last_worker_had_begun_is_undone_as_well(at: tuple[str, str]) -
 def test_what_somebody_deploys_meanwhile_stops_it_for_that_function(past: bool) -> None:
     """Whoever deploys after the plan was looked at is not overwritten, and it is said."""
     shop = build_world_with_rebuild()
-    platform = shop.ports.world
+    platform = shop.platform
     publish_command(shop, "undo", actor="alice")
     theirs: list[str] = []
 
     def somebody(verb: str, side: str) -> None:
         decided = (verb, side) == ("store.commit", "after") and not theirs
-        if decided and shop.rollbacks()[-1].status is RollbackStatus.RUNNING:
+        if decided and shop.newest_rollback.status is RollbackStatus.RUNNING:
             if past:
                 platform.deploy_past(ORDER)
             else:
                 platform.deploy([ORDER])
             theirs.append(platform.services()[ORDER].latest_created)
 
-    shop.ports.store.hook = somebody
+    shop.store.hook = somebody
     publish_command(shop, "approve", actor="alice")
     shop.pass_time(10 * MINUTE)
 
-    last = shop.rollbacks()[-1]
+    last = shop.newest_rollback
     assert last.status is RollbackStatus.FAILED
     assert f"redeploy {ORDER}: stopped" in last.outcome
     assert shop.live[ORDER] == {theirs[0]: 100}
     assert shop.ports.builds.built == [ORDER]
-    others = {one.traffic for name, one in shop.ports.world.services().items() if name != ORDER}
+    others = {one.traffic for name, one in shop.platform.services().items() if name != ORDER}
     assert others == {FOLLOWING}
 
 
@@ -358,7 +358,7 @@ def test_an_undo_whose_build_failed_is_undone_once_more() -> None:
 
     assert (last.status, last.outcome) == (RollbackStatus.SUCCEEDED, "undone: 1 function as before")
     assert read_live_source(shop) == source_content(BAD)
-    assert shop.ports.world.services()[ORDER].traffic == FOLLOWING
+    assert shop.platform.services()[ORDER].traffic == FOLLOWING
     assert "has nothing to undo" in publish_command(shop, "undo", actor="alice")
 
 
@@ -373,7 +373,7 @@ def test_what_is_deployed_is_not_known_for_a_while() -> None:
     shop.ports.builds.hook = mute
     publish_command(shop, "undo", actor="alice")
     shop.pass_time(2 * MINUTE)
-    assert shop.rollbacks()[-1].status is RollbackStatus.DECIDING
+    assert shop.newest_rollback.status is RollbackStatus.DECIDING
 
     shop.ports.builds.hook = lambda verb, side: None
     shop.pass_time(2 * MINUTE)
@@ -384,7 +384,7 @@ def test_a_function_that_was_created_again_is_not_deleted() -> None:
     """What was there before is nothing, and nothing is brought back by no undo."""
     shop = World(policy=shorten_watch())
     shop.pass_time(2 * MINUTE)
-    shop.ports.world.delete_function(ORDER)
+    shop.platform.delete_function(ORDER)
     shop.command(command="rollback", system=shop.policy.system, functions=[ORDER])
     shop.pass_time(2 * MINUTE)
     publish_command(shop, "approve", actor="anna")
@@ -394,7 +394,7 @@ def test_a_function_that_was_created_again_is_not_deleted() -> None:
     publish_command(shop, "undo", actor="alice")
     shop.pass_time(2 * MINUTE)
 
-    last = shop.rollbacks()[-1]
+    last = shop.newest_rollback
     assert last.status is RollbackStatus.NOT_TAKEN
     assert last.outcome.endswith("it did not exist before, and an undo deletes nothing")
 
@@ -403,7 +403,7 @@ def test_a_function_that_could_not_be_created_again_is_as_it_was() -> None:
     """It was not there, and is not."""
     shop = World(policy=shorten_watch())
     shop.pass_time(2 * MINUTE)
-    shop.ports.world.delete_function(ORDER)
+    shop.platform.delete_function(ORDER)
     shop.ports.builds.missing.add(ORDER)
     shop.command(command="rollback", system=shop.policy.system, functions=[ORDER])
     shop.pass_time(2 * MINUTE)
@@ -414,7 +414,7 @@ def test_a_function_that_could_not_be_created_again_is_as_it_was() -> None:
     publish_command(shop, "undo", actor="alice")
     shop.pass_time(2 * MINUTE)
 
-    assert shop.rollbacks()[-1].outcome.endswith("nothing is left to undo")
+    assert shop.newest_rollback.outcome.endswith("nothing is left to undo")
 
 
 def names(shop: World) -> set[str]:
@@ -430,22 +430,22 @@ def test_what_an_undo_needs_is_kept_as_long_as_its_rollback() -> None:
     needed = {one for one in names(shop) if json_fingerprint(BAD) in one or ran_with in one}
     assert len(needed) == 2
     assert read_deployments(shop)["v2"].status is DeploymentStatus.BAD
-    assert shop.ports.store.get(record_path("bookshop", "v2")).fields is None
-    shop.ports.clock.advance(20 * DAY)
+    assert shop.store.get(record_path("bookshop", "v2")).fields is None
+    shop.advance_clock(20 * DAY)
 
     remove_unreferenced_sources(shop.ports, shop.policy)
     assert needed <= names(shop)
     assert undone(shop).status is RollbackStatus.SUCCEEDED
     assert read_live_source(shop) == source_content(BAD)
 
-    shop.ports.world.deploy([ORDER])
+    shop.platform.deploy([ORDER])
     shop.announce("v3")
     shop.pass_time(10 * MINUTE)
-    shop.ports.clock.advance(2 * DAY)
+    shop.advance_clock(2 * DAY)
     for rollback in shop.rollbacks():
-        shop.ports.store.remove(rollback_path(rollback.id))
+        shop.store.remove(rollback_path(rollback.id))
     for one in read_deployments(shop).values():
         if one.let_through:
-            shop.ports.store.remove(record_path("bookshop", one.id))
+            shop.store.remove(record_path("bookshop", one.id))
     remove_unreferenced_sources(shop.ports, shop.policy)
     assert needed.isdisjoint(names(shop))

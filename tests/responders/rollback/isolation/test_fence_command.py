@@ -43,7 +43,7 @@ def test_it_stands_once_the_application_is_refused_a_write() -> None:
     assert other_scalings(shop) == {Scaling()}
     assert fence_event_names(shop) == ["fence.raising", "fence.stands"]
     assert "order-status" in shop.ports.prober.asked
-    now = shop.ports.clock.now()
+    now = shop.now
     seen = build_status_page(POLICY, read_public_states(shop), now - timedelta(days=1), now)
     assert seen.mood is ComponentStatus.TROUBLED
     assert seen.active[0].title == "Maintenance"
@@ -133,7 +133,7 @@ def test_whoever_starts_a_writer_has_it(how: str) -> None:
     shop = build_shop_with_fence()
     raise_fence(shop)
     theirs = BEFORE["payOrder"] if how == "started" else Scaling(5, 6)
-    shop.ports.world.scale_by_hand("payOrder", theirs)
+    shop.platform.scale_by_hand("payOrder", theirs)
     shop.pass_time(8 * MINUTE)
 
     assert read_fence(shop).status is FenceStatus.DOWN
@@ -149,8 +149,7 @@ def test_a_switch_lets_it_be_raised_no_further(switch: str) -> None:
     shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
     raise_fence(shop)
     said = {"until": "2036-11-28T20:00:00Z"} if switch == "freeze" else {}
-    shop.command(command=switch, system="bookshop", **said)
-    shop.settle()
+    shop.carry_out(switch, **said)
     shop.pass_time(8 * MINUTE)
 
     assert read_fence(shop).why == "a person has stopped automation"
@@ -177,7 +176,7 @@ def test_what_it_brings_about_is_no_regression_of_a_rollback_that_is_watched() -
     shop = build_shop_with_fence()
     shop.deploy_bad(["getBook"])
     shop.alert()
-    while not shop.rollbacks() or shop.rollbacks()[-1].status is not RollbackStatus.WATCHING:
+    while not shop.rollbacks() or shop.newest_rollback.status is not RollbackStatus.WATCHING:
         shop.pass_time(MINUTE / 2)
     raise_fence(shop)
     assert read_fence(shop).status is FenceStatus.STANDING
@@ -186,7 +185,7 @@ def test_what_it_brings_about_is_no_regression_of_a_rollback_that_is_watched() -
     shop.pass_time(12 * MINUTE)
 
     assert shop.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
-    assert "nobody can see whether it is well" in shop.rollbacks()[-1].outcome
+    assert "nobody can see whether it is well" in shop.newest_rollback.outcome
 
 
 def test_people_may_order_behind_it() -> None:
@@ -194,7 +193,7 @@ def test_people_may_order_behind_it() -> None:
     shop = build_shop_with_fence()
     shop.deploy_bad(["getBook"])
     raise_fence(shop)
-    shop.command(command="rollback", system="bookshop", functions=["getBook"], auto_confirm=True)
+    shop.send_command("rollback", functions=["getBook"], auto_confirm=True)
     shop.pass_time(5 * MINUTE)
 
     assert [one.status for one in shop.rollbacks()] == ["SUCCEEDED"]
@@ -243,13 +242,13 @@ def test_a_rollback_that_brings_functions_back_comes_first() -> None:
         published = shop.waiting()[0]
         shop.ports.bus.messages.remove(published)
         if published.topic == topics.WORK:
-            shop.ports.world.hook = _die_after_a_shift
+            shop.platform.hook = _die_after_a_shift
         try:
             shop.deliver(published)
         except _Stopped:
             break
-    shop.ports.world.hook = no_hook
-    shop.command(command="fence", system="bookshop")
+    shop.platform.hook = no_hook
+    shop.send_command("fence")
     shop.deliver_commands()
 
     assert "is restoring functions" in refusal_reasons(shop)[0]
@@ -267,13 +266,13 @@ def _die_after_a_shift(verb: str, side: str) -> None:
 def test_a_writer_that_cannot_be_stopped_is_no_fence() -> None:
     """One of the first generation has no service: nothing is stopped at all."""
     shop = build_shop_with_fence()
-    shop.ports.world.delete_function("payOrder")
+    shop.platform.delete_function("payOrder")
     raise_fence(shop)
     shop.pass_time(MINUTE)
 
     assert "payOrder cannot be stopped" in read_fence(shop).why
     assert read_fence(shop).status is FenceStatus.DOWN
-    services = shop.ports.world.services()
+    services = shop.platform.services()
     assert {one.scaling.manual for one in services.values()} == {None}
     assert read_public_states(shop) == []
 
@@ -282,8 +281,7 @@ def test_unfreeze_leaves_its_window() -> None:
     """It goes with the fence, or automation would answer what the fence brings about."""
     shop = build_shop_with_fence()
     raise_fence(shop)
-    shop.command(command="unfreeze", system="bookshop")
-    shop.settle()
+    shop.carry_out("unfreeze")
 
     assert count_freeze_windows(shop) == 1
     lift_fence(shop)

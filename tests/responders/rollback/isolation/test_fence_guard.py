@@ -138,7 +138,7 @@ def test_what_overrides_a_freeze_has_its_fence() -> None:
     shop.alert()
     shop.pass_time(4 * MINUTE)
     shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
-    shop.order(override=True, incident=shop.incidents()[-1].id)
+    shop.order(override=True, incident=shop.newest_incident.id)
     shop.run_until(shop.has_fence)
     freeze_system(shop)
     shop.pass_time(MINUTE)
@@ -154,7 +154,7 @@ def test_a_repair_that_a_fence_cannot_outlast_is_not_begun() -> None:
     short = replace(RULES, longest=5 * MINUTE)
     shop = FencedShop(short)
     shop.order(dry_run=True, id="dry")
-    record = decode(CommandRecord, shop.ports.store.get("commands/dry").fields)
+    record = decode(CommandRecord, shop.store.get("commands/dry").fields)
     assert "a fence may be up for 5 min 0 s (fence.longest)" in record.result
     shop.order()
     shop.pass_time(8 * MINUTE)

@@ -26,7 +26,7 @@ def test_a_fence_that_nobody_raises_ends_it() -> None:
     shop = FencedShop()
     shop.order_repair()
     shop.approve_and_raise_fence()
-    shop.ports.store.commit([Update(commands.command_path(read_fence(shop).command), {"due_at": None})])
+    shop.store.commit([Update(commands.command_path(read_fence(shop).command), {"due_at": None})])
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.FAILED
     assert "the fence is not active" in shop.newest.outcome
@@ -82,8 +82,8 @@ def test_another_fence_is_not_the_one_that_it_was_begun_behind() -> None:
     shop.order_repair()
 
     def replaced() -> None:
-        later = {"began_at": shop.ports.clock.now()}
-        shop.ports.store.commit([Update("fences/bookshop", later)])
+        later = {"began_at": shop.now}
+        shop.store.commit([Update("fences/bookshop", later)])
 
     shop.after_a_batch(replaced)
     shop.approve("bob")
@@ -97,8 +97,7 @@ def test_cancelled_while_it_is_waited_for() -> None:
     shop = FencedShop()
     shop.order_repair()
     shop.approve_and_raise_fence()
-    shop.command("alice", command="cancel", system="bookshop", incident=shop.newest.incident)
-    shop.settle()
+    shop.carry_out("cancel", "alice", incident=shop.newest.incident)
     assert shop.newest.status is RollbackStatus.CANCELLED
     shop.pass_time(8 * MINUTE)
 
@@ -127,7 +126,7 @@ def test_paused_before_it_stands() -> None:
     shop = FencedShop()
     shop.order_repair()
     shop.approve_and_raise_fence()
-    shop.command("carol", command="pause", system="bookshop")
+    shop.send_command("pause", "carol")
     shop.pass_time(8 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.FAILED

@@ -81,8 +81,7 @@ def test_an_undo_waits_for_the_fence_of_its_repair_to_fall() -> None:
     shop.run_until(lambda: shop.newest.status is RollbackStatus.FAILED)
     first = read_fence(shop)
     assert first.status is not FenceStatus.DOWN
-    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
-    shop.settle()
+    shop.carry_out("undo", "alice", incident=shop.newest.incident)
     shop.run_until(lambda: shop.newest.status is RollbackStatus.PARKED)
     assert read_fence(shop).status is FenceStatus.DOWN
     assert "fence" in hold_reasons(shop)
@@ -102,7 +101,7 @@ def test_an_undo_that_no_fence_can_outlast_is_not_begun() -> None:
     shop = build_repaired_shop(FencedShop())
     shop.policy = replace(shop.policy, fence=replace(RULES, longest=4 * MINUTE))
     shop.start_instances()
-    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.send_command("undo", "alice", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.NOT_TAKEN

@@ -45,7 +45,7 @@ def refuse_scaling(shop: World) -> list[str]:
             sent.append(verb)
             raise Rejected("PERMISSION_DENIED: run.services.update")
 
-    shop.ports.world.hook = refuses
+    shop.platform.hook = refuses
     return sent
 
 
@@ -62,7 +62,7 @@ def test_what_the_platform_refuses_is_asked_again(failure: Exception) -> None:
             refused.append(verb)
 
     shop = build_shop_with_fence()
-    shop.ports.world.hook = hook
+    shop.platform.hook = hook
     raise_fence(shop)
     shop.pass_time(2 * MINUTE)
     assert read_fence(shop).status is FenceStatus.STANDING
@@ -88,10 +88,10 @@ def test_a_fence_that_does_not_fall_is_told_loudly() -> None:
     [loud] = [one for one in notified_events(shop) if "DOES NOT FALL" in one]
     assert "run.services.update" in loud
     assert "createOrder: its instances were 1 to 20" in loud
-    heard = [one.fields for one in shop.ports.store.query(Query("notices")) if one.fields]
+    heard = [one.fields for one in shop.store.query(Query("notices")) if one.fields]
     events = [str(one["event"]) for one in heard if one["channel"] == "low"]
     assert [one for one in events if one.startswith("fence.")] == ["fence.stuck"]
-    shop.ports.world.hook = no_hook
+    shop.platform.hook = no_hook
     shop.pass_time(2 * MINUTE)
     assert read_fence(shop).status is FenceStatus.DOWN
     assert writer_scalings(shop) == BEFORE
@@ -115,7 +115,7 @@ def test_a_writer_that_does_not_start_is_told_loudly() -> None:
     """The platform has taken what was asked for, and nothing comes of it."""
     shop = build_shop_with_fence()
     raise_fence(shop)
-    shop.ports.world.operation_latency = timedelta(days=1)
+    shop.platform.operation_latency = timedelta(days=1)
     lift_fence(shop)
     shop.pass_time(20 * MINUTE)
 
@@ -129,14 +129,14 @@ def test_a_writer_that_may_not_be_looked_at_is_not_gone() -> None:
     shop = build_shop_with_fence()
     raise_fence(shop)
     lift_fence(shop)
-    shop.ports.world.hook = raise_error("platform.service", Rejected("PERMISSION_DENIED: run.services.get"))
+    shop.platform.hook = raise_error("platform.service", Rejected("PERMISSION_DENIED: run.services.get"))
     shop.pass_time(45 * MINUTE)
     assert read_fence(shop).status is FenceStatus.FALLING
     assert fence_event_names(shop)[-1] == "fence.stuck"
-    system = decode(System, shop.ports.store.get("systems/bookshop").fields)
-    assert active_freeze(system.freezes, shop.ports.clock.now()) is not None
+    system = decode(System, shop.store.get("systems/bookshop").fields)
+    assert active_freeze(system.freezes, shop.now) is not None
 
-    shop.ports.world.hook = no_hook
+    shop.platform.hook = no_hook
     shop.pass_time(2 * MINUTE)
     assert (read_fence(shop).status, read_fence(shop).left) == (FenceStatus.DOWN, ())
     assert writer_scalings(shop) == BEFORE
@@ -186,7 +186,7 @@ def test_a_request_that_lands_after_the_fence_was_lifted() -> None:
             shop.pass_time(2 * MINUTE)
             shop.responders = instances
 
-    shop.ports.world.hook = stall
+    shop.platform.hook = stall
     raise_fence(shop)
     assert stalled
     assert writer_scalings(shop) != BEFORE
@@ -225,7 +225,7 @@ def test_it_falls_without_its_policy(canary: str) -> None:
     assert read_fence(shop).why == "bookshop has no policy any more"
     assert (writer_scalings(shop), count_freeze_windows(shop)) == (BEFORE, 0)
     assert fence_event_names(shop)[-2:] == ["fence.falls", "fence.down"]
-    heard = [one.notice["text"] for one in shop.ports.sender.sent if ":fence.down:" in one.key]
+    heard = [one.notice["text"] for one in shop.sent_notices if ":fence.down:" in one.key]
     assert heard
     assert "bookshop: the fence is down" in heard[0]
     assert read_public_states(shop)[0].ended_at is not None
@@ -236,7 +236,7 @@ def test_it_goes_on_falling_without_its_policy() -> None:
     """It was lifted, and the file removed before it was down."""
     shop = build_shop_with_fence()
     raise_fence(shop)
-    shop.command(command="lift-fence", system="bookshop")
+    shop.send_command("lift-fence")
     shop.deliver_commands()
     assert read_fence(shop).status is FenceStatus.FALLING
     remove_policy(shop)
@@ -255,7 +255,7 @@ def test_a_fence_that_may_not_be_let_fall_without_its_policy() -> None:
     shop.pass_time(8 * MINUTE)
 
     assert read_fence(shop).status is FenceStatus.FALLING
-    [loud] = {one.notice["text"] for one in shop.ports.sender.sent if "fence.stuck" in one.key}
+    [loud] = {one.notice["text"] for one in shop.sent_notices if "fence.stuck" in one.key}
     assert "PERMISSION_DENIED" in loud
     service = read_fence(shop).writers[0].service
     assert f"createOrder: its instances were 1 to 20 ({service})" in loud

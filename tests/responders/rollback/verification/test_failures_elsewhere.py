@@ -15,18 +15,18 @@ def recovered_world() -> World:
     world.deploy_bad(["getBook"])
     world.alert("0.first", resource=of_function(world, "getBook"))
     world.pass_time(5 * MINUTE)
-    assert world.rollbacks()[0].status is RollbackStatus.WATCHING
+    assert world.rollback.status is RollbackStatus.WATCHING
     return world
 
 
 def test_monitoring_leaves_a_failure_to_the_incident_that_is_about_it() -> None:
     """It is not escalated, and it recovered when it did."""
     world = recovered_world()
-    before = find_recovered_at(world.incidents()[0], world.rollbacks())
+    before = find_recovered_at(world.incident, world.rollbacks())
 
     make_function_fail(world, "payOrder")
     world.pass_time(MINUTE)
-    world.alert("0.second", started_at=world.ports.clock.now(), resource=of_function(world, "payOrder"))
+    world.alert("0.second", started_at=world.now, resource=of_function(world, "payOrder"))
     world.settle()
     world.pass_time(40 * MINUTE)
 
@@ -40,11 +40,10 @@ def test_monitoring_leaves_a_failure_to_the_incident_that_is_about_it() -> None:
 def accepted_by_nobody() -> World:
     """It recovered after a person cancelled the monitoring, and waits for a decision."""
     world = recovered_world()
-    world.command(command="cancel", system="bookshop", incident=world.incidents()[0].id)
-    world.settle()
+    world.carry_out("cancel", incident=world.incident.id)
     world.alert("0.first", state="closed", resource=of_function(world, "getBook"))
     world.pass_time(15 * MINUTE)
-    assert world.incidents()[0].status is IncidentStatus.RECOVERED
+    assert world.incident.status is IncidentStatus.RECOVERED
     return world
 
 
@@ -52,7 +51,7 @@ def test_a_failure_of_another_group_is_no_relapse_of_what_recovered() -> None:
     """The alert about it comes before a check observes it, and has an incident of its own."""
     world = accepted_by_nobody()
     make_function_fail(world, "payOrder")
-    world.alert("0.second", started_at=world.ports.clock.now(), resource=of_function(world, "payOrder"))
+    world.alert("0.second", started_at=world.now, resource=of_function(world, "payOrder"))
     world.settle()
     world.pass_time(10 * MINUTE)
 
@@ -65,7 +64,7 @@ def test_a_failure_that_no_alert_reports_is_said_of_the_incident_that_is_open() 
     make_function_fail(world, "payOrder")
     world.pass_time(5 * MINUTE)
 
-    [incident] = world.incidents()
+    incident = world.incident
     assert incident.status is IncidentStatus.ESCALATED
     assert incident.timeline[-1].note == "it fails again: functions that fail: payOrder"
 
@@ -74,11 +73,10 @@ def test_a_few_failures_that_may_be_chance_are_no_relapse() -> None:
     """A little more than a tenth of them fails: too few requests to prove that it fails again."""
     world = accepted_by_nobody()
     [serving] = world.live["payOrder"]
-    world.ports.world.set_failure_rate("payOrder", serving, 0.12)
+    world.platform.set_failure_rate("payOrder", serving, 0.12)
     world.pass_time(20 * MINUTE)
 
-    [incident] = world.incidents()
-    assert incident.status is IncidentStatus.RECOVERED
+    assert world.incident.status is IncidentStatus.RECOVERED
 
 
 def test_the_monitoring_of_an_unpin_does_not_end_well_while_a_later_incident_is_about_it() -> None:
@@ -86,14 +84,14 @@ def test_the_monitoring_of_an_unpin_does_not_end_well_while_a_later_incident_is_
     world = recovered_world()
     world.alert("0.first", state="closed", resource=of_function(world, "getBook"))
     world.pass_time(60 * MINUTE)
-    world.ports.world.deploy(["getBook"])
-    world.command(command="unpin", system="bookshop", functions=["getBook"])
+    world.platform.deploy(["getBook"])
+    world.send_command("unpin", functions=["getBook"])
     world.pass_time(2 * MINUTE)
-    until = world.rollbacks()[-1].watch_until
+    until = world.newest_rollback.watch_until
     assert until is not None
-    world.pass_time(until - world.ports.clock.now() - MINUTE)
-    unpinned = world.incidents()[-1]
-    world.alert("0.second", started_at=world.ports.clock.now(), resource=of_function(world, "getBook"))
+    world.pass_time(until - world.now - MINUTE)
+    unpinned = world.newest_incident
+    world.alert("0.second", started_at=world.now, resource=of_function(world, "getBook"))
     world.settle()
     world.pass_time(3 * MINUTE)
 
@@ -113,16 +111,16 @@ def test_alerts_that_the_plan_answers_do_not_delay_the_verification() -> None:
         if (verb, side) != ("metrics.requests", "after") or not is_check or len(joined) > 80:
             return
         joined.append(f"0.late{len(joined)}")
-        started_at = world.incidents()[0].detected_at
+        started_at = world.incident.detected_at
         world.alert(joined[-1], started_at=started_at, resource=of_function(world, "getBook"))
         world.deliver_newest()
-        world.ports.clock.advance(timedelta(seconds=5))
+        world.advance_clock(timedelta(seconds=5))
 
     world.ports.counts.hook = join
     world.alert("0.first", resource=of_function(world, "getBook"))
     world.pass_time(8 * MINUTE)
 
     assert joined
-    verified_at = world.rollbacks()[0].verified_at
+    verified_at = world.rollback.verified_at
     assert verified_at is not None
-    assert verified_at - world.incidents()[0].detected_at < timedelta(minutes=5)
+    assert verified_at - world.incident.detected_at < timedelta(minutes=5)

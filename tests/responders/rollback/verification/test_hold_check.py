@@ -37,7 +37,7 @@ def hold_rollback(verb: str = "pause", **content: object) -> World:
     publish_after_second_shift(world, verb, system="bookshop", actor="anna", **content)
     world.alert(resource={"type": "cloud_run_revision", "labels": {"service_name": "listbooks"}})
     world.pass_time(2 * MINUTE)
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert rollback.held_since is not None
     assert rollback.status is RollbackStatus.RUNNING
     return world
@@ -52,8 +52,8 @@ def repair_by_hand(world: World) -> None:
     """A person repairs what still fails, and Cloud Monitoring closes its alert."""
     for function in BROKEN:
         for revision in world.live[function]:
-            world.ports.world.set_failure_rate(function, revision, 0.0)
-    world.ports.clock.advance(MINUTE)
+            world.platform.set_failure_rate(function, revision, 0.0)
+    world.advance_clock(MINUTE)
     resource = {"type": "cloud_run_revision", "labels": {"service_name": "listbooks"}}
     world.alert("0.abc", "closed", resource=resource)
 
@@ -63,7 +63,7 @@ def test_what_is_repaired_during_a_hold_is_said_to_work(verb: str) -> None:
     """Page and status say so within minutes, and keep that time when the rollback continues."""
     world = hold_rollback(verb)
     assert read_words(world)[CATALOGUE] == RESTORING
-    repaired_at = world.ports.clock.now()
+    repaired_at = world.now
     repair_by_hand(world)
     world.pass_time(WITHIN)
     [incident], rollbacks = world.incidents(), world.rollbacks()
@@ -73,7 +73,7 @@ def test_what_is_repaired_during_a_hold_is_said_to_work(verb: str) -> None:
     assert recovered_at is not None
     assert recovered_at - repaired_at <= WITHIN + MINUTE
     lift = "resume" if verb == "pause" else "unfreeze"
-    world.command(command=lift, system="bookshop", actor="anna")
+    world.send_command(lift, actor="anna")
     world.pass_time(10 * MINUTE)
     [incident], rollbacks = world.incidents(), world.rollbacks()
     assert measure_recovery(world.policy, incident, rollbacks).recovered_at == recovered_at
@@ -100,7 +100,7 @@ def test_a_part_that_begins_to_fail_during_a_hold_is_not_called_working() -> Non
     world.pass_time(WITHIN)
     assert read_words(world)[CHECKOUT] == RESTORING
     for revision in world.live["payOrder"]:
-        world.ports.world.set_failure_rate("payOrder", revision, 0.0)
+        world.platform.set_failure_rate("payOrder", revision, 0.0)
     world.pass_time(WITHIN + MINUTE)
 
     assert read_words(world)[CHECKOUT] == "Working."
@@ -110,11 +110,10 @@ def test_a_part_that_begins_to_fail_during_a_hold_is_not_called_working() -> Non
 def test_a_recovery_is_not_credited_to_a_rollback_that_restored_only_a_part() -> None:
     """It was cancelled after two of three shifts, and a person repaired the rest."""
     world = hold_rollback()
-    world.command(command="cancel", system="bookshop", incident=world.incidents()[0].id, actor="anna")
-    world.settle()
+    world.carry_out("cancel", incident=world.incident.id, actor="anna")
     repair_by_hand(world)
     world.pass_time(WITHIN)
-    [incident] = world.incidents()
+    incident = world.incident
 
     assert incident.timeline[-1].note == (
         f"recovered; the rollback {incident.id} was not completed; "
@@ -130,17 +129,17 @@ def test_a_closed_alert_is_no_recovery_while_too_few_requests_tell() -> None:
     world.alert("0.abc", "closed", resource=resource)
     world.ports.alerts.open["0.abc"] = False
     world.pass_time(MINUTE)
-    assert not world.incidents()[0].timeline[-1].works
+    assert not world.incident.timeline[-1].works
 
     world.pass_time(6 * MINUTE)
-    assert world.incidents()[0].timeline[-1].works
+    assert world.incident.timeline[-1].works
 
 
 def cancel_rollback(world: World) -> None:
     """A person cancels the rollback, and the command is carried out at once."""
-    world.command(command="cancel", system="bookshop", incident=world.incidents()[0].id, actor="anna")
+    world.send_command("cancel", incident=world.incident.id, actor="anna")
     world.deliver_newest()
-    world.ports.clock.advance(timedelta(seconds=3))
+    world.advance_clock(timedelta(seconds=3))
 
 
 @pytest.mark.parametrize("ending", ["failure", "cancel", "retry"])
@@ -149,7 +148,7 @@ def test_a_recovery_that_a_later_step_may_have_undone_is_observed_again(ending: 
     world = hold_rollback()
     repair_by_hand(world)
     world.pass_time(WITHIN)
-    assert world.incidents()[0].timeline[-1].works
+    assert world.incident.timeline[-1].works
     if ending == "retry":
         cancel_rollback(world)
         world.settle()
@@ -157,15 +156,15 @@ def test_a_recovery_that_a_later_step_may_have_undone_is_observed_again(ending: 
     hook = raise_error("platform.shift", Rejected("permission denied"), "after")
     if ending == "cancel":
         hook = run_once("platform.shift", "after", lambda: cancel_rollback(world))
-    world.ports.world.hook = hook
-    world.command(command="resume", system="bookshop", actor="anna")
+    world.platform.hook = hook
+    world.send_command("resume", actor="anna")
     if ending == "retry":
-        world.command(command="retry", system="bookshop", incident=world.incidents()[0].id, actor="anna")
+        world.send_command("retry", incident=world.incident.id, actor="anna")
     world.settle()
-    [incident], rollback = world.incidents(), world.rollbacks()[-1]
+    [incident], rollback = world.incidents(), world.newest_rollback
 
     assert rollback.status is (RollbackStatus.CANCELLED if ending == "cancel" else RollbackStatus.FAILED)
-    assert "searchbooks" in world.ports.world.applied_shifts
+    assert "searchbooks" in world.platform.applied_shifts
     assert incident.status is IncidentStatus.ESCALATED
 
 
@@ -177,7 +176,7 @@ def test_a_recovery_that_no_step_follows_stays_observed() -> None:
     cancel_rollback(world)
     world.settle()
 
-    assert world.incidents()[0].status is IncidentStatus.RECOVERED
+    assert world.incident.status is IncidentStatus.RECOVERED
 
 
 def hold_resource_rollback() -> World:
@@ -185,14 +184,13 @@ def hold_resource_rollback() -> World:
     world = build_shop_with_bad_resources()
 
     def pause() -> None:
-        world.command(command="pause", system="bookshop", actor="anna")
+        world.send_command("pause", actor="anna")
         world.deliver_newest()
 
     world.ports.beside.hook = run_once("hosting.site", "before", pause)
     world.alert()
     world.pass_time(2 * MINUTE)
-    [rollback] = world.rollbacks()
-    assert rollback.held_since is not None
+    assert world.rollback.held_since is not None
     assert not world.ports.beside.effects
     return world
 
@@ -202,13 +200,12 @@ def test_a_recovery_before_a_site_or_a_template_was_restored_is_observed_again(e
     """It worked while it was held; then the platform refuses a release that took effect."""
     world = hold_resource_rollback()
     set_failure_rate(world, 0.0)
-    world.ports.clock.advance(MINUTE)
+    world.advance_clock(MINUTE)
     world.alert("0.abc", "closed")
     world.pass_time(WITHIN + MINUTE)
-    assert world.incidents()[0].timeline[-1].works
+    assert world.incident.timeline[-1].works
     world.ports.beside.hook = raise_error(effect, Rejected("permission denied"), "after")
-    world.command(command="resume", system="bookshop", actor="anna")
-    world.settle()
+    world.carry_out("resume", actor="anna")
     [incident], [rollback] = world.incidents(), world.rollbacks()
 
     assert rollback.status is RollbackStatus.FAILED
@@ -218,4 +215,4 @@ def test_a_recovery_before_a_site_or_a_template_was_restored_is_observed_again(e
     for rate, becomes in ((0.0, IncidentStatus.ESCALATED), (2.0, IncidentStatus.RECOVERED)):
         world.ports.counts.rates = dict.fromkeys(world.policy.functions, rate)
         world.pass_time(WITHIN)
-        assert world.incidents()[0].status is becomes
+        assert world.incident.status is becomes

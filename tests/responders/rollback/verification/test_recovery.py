@@ -47,11 +47,11 @@ def heal(world: World) -> None:
     """Whatever serves answers well from now on."""
     for function, revisions in world.live.items():
         for revision in revisions:
-            world.ports.world.set_failure_rate(function, revision, 0.0)
+            world.platform.set_failure_rate(function, revision, 0.0)
 
 
 def newest(world: World) -> Incident:
-    return world.incidents()[-1]
+    return world.newest_incident
 
 
 def events(world: World) -> list[str]:
@@ -68,9 +68,9 @@ def test_what_is_only_observed_stays_open_while_it_fails() -> None:
     assert (read_public_state(world).word, read_public_state(world).ended_at) == ("investigating", None)
     times = measure_recovery(world.policy, trouble, [rollback])
     assert times.recovered_at is None
-    assert times.recover_by < world.ports.clock.now()
+    assert times.recover_by < world.now
     assert available_verbs(trouble, rollback) == ("accept", "ack")
-    assert "reports/INC-20260302-001" not in world.ports.store.documents
+    assert "reports/INC-20260302-001" not in world.documents
     users = [one for one in read_notices(world).values() if one["channel"] == "users"]
     assert [one["event"] for one in users if one["status"] != "WITHDRAWN"] == ["detected"]
 
@@ -91,7 +91,7 @@ def test_what_is_only_observed_ends_once_it_has_recovered() -> None:
     )
     assert world.events(rollback)[-1] == "incident.recovered"
     assert "report" in events(world)
-    said = [one.notice["text"] for one in world.ports.sender.sent if "incident.recovered" in one.key]
+    said = [one.notice["text"] for one in world.sent_notices if "incident.recovered" in one.key]
     assert any("recovered without a rollback" in text for text in said)
     assert find_recovered_at(trouble, [rollback]) == trouble.ended_at
     assert world.find_violated_invariants() == []
@@ -127,7 +127,7 @@ def test_a_recovery_that_nobody_can_observe_ends_as_that() -> None:
 
     world.pass_time(10 * MINUTE)
     waiting = newest(world)
-    world.ports.clock.advance(DAY)
+    world.advance_clock(DAY)
     world.pass_time(2 * MINUTE)
 
     trouble, [rollback] = newest(world), world.rollbacks()
@@ -135,7 +135,7 @@ def test_a_recovery_that_nobody_can_observe_ends_as_that() -> None:
     assert trouble.status is IncidentStatus.RECOVERY_NOT_OBSERVED
     assert read_public_state(world).word == "recovery not observed"
     assert find_recovered_at(trouble, [rollback]) is None
-    users = [one.notice for one in world.ports.sender.sent if ":users" in one.key]
+    users = [one.notice for one in world.sent_notices if ":users" in one.key]
     assert all("works again" not in str(one) for one in users)
 
 
@@ -150,7 +150,7 @@ def test_a_log_entry_that_matched_is_over_for_no_check() -> None:
     world.pass_time(30 * MINUTE)
     assert newest(world).status is IncidentStatus.DETECTED
 
-    world.ports.clock.advance(DAY)
+    world.advance_clock(DAY)
     world.pass_time(2 * MINUTE)
 
     assert newest(world).status is IncidentStatus.RECOVERY_NOT_OBSERVED
@@ -164,7 +164,7 @@ def test_a_declared_breach_is_resolved_by_no_check() -> None:
     world.pass_time(30 * MINUTE)
     assert newest(world).ended_at is None
 
-    world.ports.clock.advance(DAY)
+    world.advance_clock(DAY)
     world.pass_time(2 * MINUTE)
 
     assert newest(world).status is IncidentStatus.RECOVERY_NOT_OBSERVED
@@ -223,13 +223,13 @@ def half_done() -> World:
         if (verb, side) == ("platform.shift", "after"):
             calls += 1
             if calls == 1:
-                world.command(command="cancel", system="bookshop", incident="INC-20260302-001")
+                world.send_command("cancel", incident="INC-20260302-001")
                 world.deliver_commands()
 
-    world.ports.world.hook = cancel
+    world.platform.hook = cancel
     world.alert()
     world.pass_time(10 * MINUTE)
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert (rollback.status, rollback.started_at is not None) == (RollbackStatus.CANCELLED, True)
     assert newest(world).status is IncidentStatus.ESCALATED
     return world
@@ -266,18 +266,18 @@ def test_what_fails_again_is_said_again() -> None:
 
     assert newest(world).status is IncidentStatus.ESCALATED
     assert read_public_state(world).word == "investigating"
-    assert world.events(world.rollbacks()[0])[-1] == "incident.failing-again"
-    said = [one.notice for one in world.ports.sender.sent if "failing-again" in one.key]
+    assert world.events(world.rollback)[-1] == "incident.failing-again"
+    said = [one.notice for one in world.sent_notices if "failing-again" in one.key]
     assert "gcloud pubsub topics publish rollback-commands" in said[0]["text"]
 
 
 def test_what_is_being_cancelled_offers_no_cancel() -> None:
     """The worker has not seen the first cancel yet: a second one would be refused."""
     world = build_world_awaiting_approval()
-    world.command(command="cancel", system="bookshop", incident=newest(world).id)
+    world.send_command("cancel", incident=newest(world).id)
     world.deliver_commands()
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert rollback.cancel_requested
     assert "cancel" not in available_verbs(newest(world), rollback)
 
@@ -324,12 +324,12 @@ def test_a_group_that_still_fails_keeps_the_incident_open() -> None:
     world.deploy_bad(["getBook", "listBooks", "searchBooks"])
     world.alert()
     world.pass_time(8 * MINUTE)
-    assert world.rollbacks()[0].status is RollbackStatus.WATCHING
+    assert world.rollback.status is RollbackStatus.WATCHING
 
     make_function_fail(world, "payOrder")
     world.pass_time(HOUR)
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert rollback.outcome.startswith("no regression of what it changed, functions that fail: payOrder")
     assert newest(world).status is IncidentStatus.ESCALATED
@@ -343,13 +343,13 @@ def test_what_was_never_verified_is_not_resolved_by_the_end_of_the_watch() -> No
     world = World(policy=TOLD)
     world.deploy_bad()
     silence = dict.fromkeys(world.policy.functions, 0.0)
-    world.ports.world.hook = run_once(
+    world.platform.hook = run_once(
         "platform.shift", "after", lambda: setattr(world.ports.counts, "rates", silence)
     )
     world.alert()
     world.pass_time(HOUR)
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert (rollback.status, rollback.verified_at) == (RollbackStatus.SUCCEEDED, None)
     assert newest(world).status is IncidentStatus.INVESTIGATING
     assert "rolling back (monitoring)" not in {one.word for one in read_public_state(world).turns}
@@ -358,8 +358,7 @@ def test_what_was_never_verified_is_not_resolved_by_the_end_of_the_watch() -> No
 def test_an_order_leaves_the_incident_before_it_open_until_that_has_recovered() -> None:
     """Superseded is not resolved; by then a person may end either of them."""
     world = observed()
-    world.command(command="rollback", system="bookshop", functions=["getBook"])
-    world.settle()
+    world.carry_out("rollback", functions=["getBook"])
     world.pass_time(MINUTE)
     first, second = world.incidents()
 
@@ -367,17 +366,17 @@ def test_an_order_leaves_the_incident_before_it_open_until_that_has_recovered() 
     assert publish_command(world, "accept", incident=first.id, actor="alice") == ""
     assert world.incidents()[0].status is IncidentStatus.RECOVERY_NOT_OBSERVED
     assert world.incidents()[1].ended_at is None
-    system = world.ports.store.documents["systems/bookshop"]
+    system = world.documents["systems/bookshop"]
     assert (system["incident"], system["earlier_incidents"]) == (second.id, [])
 
 
 def test_what_failed_before_the_rollback_of_another_incident_is_no_failure_after_it() -> None:
     """An order rolls everything back: the incident that it continues recovers soon after that."""
     world = observed()
-    world.command(command="rollback", system="bookshop")
+    world.send_command("rollback")
     world.pass_time(5 * MINUTE)
 
-    first, shifted_at = world.incidents()[0], world.rollbacks()[-1].shifted_at
+    first, shifted_at = world.incidents()[0], world.newest_rollback.shifted_at
     assert first.status is IncidentStatus.RESOLVED
     assert shifted_at is not None
     assert first.ended_at is not None
@@ -392,11 +391,11 @@ def test_what_failed_before_a_cancelled_rollback_of_another_incident_is_no_failu
     world.pass_time(6 * MINUTE)
 
     def cancel() -> None:
-        world.command(command="cancel", system="bookshop", incident="INC-20260302-002")
+        world.send_command("cancel", incident="INC-20260302-002")
         world.deliver_commands()
 
-    world.ports.world.hook = run_once("platform.shift", "after", cancel)
-    world.command(command="rollback", system="bookshop")
+    world.platform.hook = run_once("platform.shift", "after", cancel)
+    world.send_command("rollback")
     world.pass_time(5 * MINUTE)
 
     first, [*_, second] = world.incidents()[0], world.rollbacks()
@@ -410,13 +409,13 @@ def test_an_order_for_the_whole_system_recovers_with_the_whole_system() -> None:
     """An alert about one function joined it; its end proves nothing about the other functions."""
     world = World(policy=TOLD, promoted=False)
     make_function_fail(world, "payOrder")
-    world.command(command="rollback", system="bookshop")
+    world.send_command("rollback")
     world.pass_time(MINUTE)
     labels = {"project_id": world.policy.project, "service_name": "getbook"}
     world.alert("0.books", resource={"type": "cloud_run_revision", "labels": labels})
     world.ports.alerts.open["0.books"] = False
     world.pass_time(8 * MINUTE)
-    [standing] = world.incidents()
+    standing = world.incident
     heal(world)
     world.pass_time(8 * MINUTE)
 
@@ -440,14 +439,14 @@ def test_what_was_counted_before_an_undo_is_no_recovery_after_it() -> None:
     """The bad release serves again: only requests of after that tell."""
     world = World(policy=TOLD)
     world.deploy_bad()
-    world.command(command="rollback", system="bookshop")
+    world.send_command("rollback")
     world.pass_time(MINUTE)
     assert publish_command(world, "cancel") == ""
     assert publish_command(world, "undo", actor="alice") == ""
 
     world.pass_time(10 * MINUTE)
 
-    undone = world.rollbacks()[-1]
+    undone = world.newest_rollback
     assert (undone.status, newest(world).status) == (RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED)
 
 
@@ -457,12 +456,12 @@ def test_what_has_recovered_stays_so_when_a_person_cancels_the_monitoring() -> N
     world.deploy_bad()
     world.alert()
     world.pass_time(8 * MINUTE)
-    [monitored] = world.rollbacks()
+    monitored = world.rollback
     assert monitored.status is RollbackStatus.WATCHING
 
     assert publish_command(world, "cancel") == ""
 
-    [cancelled] = world.rollbacks()
+    cancelled = world.rollback
     assert (cancelled.status, newest(world).status) == (RollbackStatus.CANCELLED, IncidentStatus.RECOVERED)
     assert find_recovered_at(newest(world), [cancelled]) == monitored.verified_at
     assert read_public_state(world).word == "rolling back (monitoring)"
@@ -482,7 +481,7 @@ def test_an_alert_that_closed_before_an_undo_is_no_recovery_after_it() -> None:
     assert publish_command(world, "undo", actor="alice") == ""
     world.pass_time(MINUTE)
 
-    undone = world.rollbacks()[-1]
+    undone = world.newest_rollback
     assert (undone.status, newest(world).status) == (RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED)
 
 
@@ -490,8 +489,7 @@ def test_an_order_with_nothing_to_do_recovers_by_requests_after_it() -> None:
     """What was counted before the order tells nothing of what made a person order it."""
     world = World(policy=TOLD)
     world.pass_time(6 * MINUTE)
-    world.command(command="rollback", system="bookshop")
-    world.settle()
+    world.carry_out("rollback")
     early = newest(world).status
     world.pass_time(4 * MINUTE)
 
@@ -507,7 +505,7 @@ def test_an_alert_that_closed_is_no_recovery_after_a_rollback_that_failed() -> N
     make_function_fail(world, "payOrder")
     world.alert(state="closed")
     world.ports.alerts.open["0.abc"] = False
-    while world.rollbacks()[-1].status is not RollbackStatus.FAILED:
+    while world.newest_rollback.status is not RollbackStatus.FAILED:
         world.pass_time(MINUTE / 6)
 
     assert newest(world).status is IncidentStatus.ESCALATED
@@ -523,11 +521,11 @@ def test_what_an_order_continues_recovers_while_the_order_is_held() -> None:
             return
         shifted.append(True)
         if len(shifted) == len(world.policy.functions):
-            world.command(command="pause", system="bookshop", actor="anna")
+            world.send_command("pause", actor="anna")
             world.deliver_newest()
 
-    world.ports.world.hook = pause_after_the_last
-    world.command(command="rollback", system="bookshop")
+    world.platform.hook = pause_after_the_last
+    world.send_command("rollback")
     world.pass_time(4 * MINUTE)
 
     continued, ordered = world.incidents()
@@ -555,10 +553,10 @@ def test_an_alert_that_closed_before_a_regression_is_no_recovery_after_it() -> N
     make_function_fail(world, "getBook")
     for _ in range(20):
         world.pass_time(timedelta(seconds=10))
-        if world.rollbacks()[0].ended_at is not None:
+        if world.rollback.ended_at is not None:
             break
 
-    assert world.rollbacks()[0].outcome.startswith("it got worse again")
+    assert world.rollback.outcome.startswith("it got worse again")
     assert [one.status for one in newest(world).timeline[-1:]] == [IncidentStatus.ESCALATED]
 
 
@@ -566,17 +564,16 @@ def test_a_failing_check_and_an_alert_are_a_regression_at_once() -> None:
     """One failing check alone is none yet: the next one, a minute later, confirms it."""
     world = watched()
     make_function_fail(world, "getBook")
-    world.alert("0.again", started_at=world.ports.clock.now())
+    world.alert("0.again", started_at=world.now)
     world.settle()
 
     assert newest(world).status is IncidentStatus.ESCALATED
-    assert world.rollbacks()[0].outcome.startswith("it got worse again")
+    assert world.rollback.outcome.startswith("it got worse again")
 
 
 def doubt(world: World) -> None:
     """The newest check of the monitoring has failed, and none has passed since."""
-    [one] = world.rollbacks()
-    world.ports.store.commit([Update(f"rollbacks/{one.id}", {"ill_since": world.ports.clock.now()})])
+    world.store.commit([Update(f"rollbacks/{world.rollback.id}", {"ill_since": world.now})])
 
 
 def test_a_failed_check_stands_until_one_passes() -> None:
@@ -585,10 +582,10 @@ def test_a_failed_check_stands_until_one_passes() -> None:
     doubt(world)
     world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
     world.pass_time(5 * MINUTE)
-    assert world.rollbacks()[0].ill_since is not None
+    assert world.rollback.ill_since is not None
     world.pass_time(35 * MINUTE)
 
-    [ended] = world.rollbacks()
+    ended = world.rollback
     assert (ended.status, ended.ill_since is None) == (RollbackStatus.SUCCEEDED, False)
     assert "a check failed at 12:" in ended.outcome
     assert IncidentStatus.RESOLVED not in {one.status for one in newest(world).timeline}
@@ -603,7 +600,7 @@ def test_what_is_cancelled_after_a_failed_check_has_not_recovered() -> None:
     assert publish_command(world, "cancel") == ""
     world.settle()
 
-    assert world.rollbacks()[0].status is RollbackStatus.CANCELLED
+    assert world.rollback.status is RollbackStatus.CANCELLED
     assert newest(world).status is IncidentStatus.ESCALATED
 
 
@@ -613,26 +610,26 @@ def test_what_is_cancelled_during_a_check_that_fails_has_not_recovered() -> None
     make_function_fail(world, "getBook")
 
     def cancel() -> None:
-        world.command(command="cancel", system="bookshop", incident=newest(world).id)
+        world.send_command("cancel", incident=newest(world).id)
         world.deliver_commands()
 
     world.ports.counts.hook = run_once("metrics.requests", "after", cancel)
     world.pass_time(2 * MINUTE)
 
-    assert world.rollbacks()[0].status is RollbackStatus.CANCELLED
+    assert world.rollback.status is RollbackStatus.CANCELLED
     assert newest(world).status is IncidentStatus.ESCALATED
 
 
 def test_monitoring_does_not_end_between_a_failing_and_a_second_passing_check() -> None:
     """One check failed just before the end; the last one passes, which proves little."""
     world = watched()
-    [one] = world.rollbacks()
-    assert one.watch_until is not None
-    world.pass_time(one.watch_until - world.ports.clock.now() - timedelta(seconds=1))
+    rollback = world.rollback
+    assert rollback.watch_until is not None
+    world.pass_time(rollback.watch_until - world.now - timedelta(seconds=1))
     doubt(world)
 
     world.pass_time(MINUTE)
-    assert world.rollbacks()[0].status is RollbackStatus.WATCHING
+    assert world.rollback.status is RollbackStatus.WATCHING
     world.pass_time(MINUTE)
     assert world.rollbacks()[0].status is RollbackStatus.SUCCEEDED
 
@@ -640,15 +637,15 @@ def test_monitoring_does_not_end_between_a_failing_and_a_second_passing_check() 
 def test_monitoring_ends_though_checks_fail_in_turn() -> None:
     """A few checks longer, and not as a success."""
     world = watched()
-    [one] = world.rollbacks()
-    assert one.watch_until is not None
-    world.pass_time(one.watch_until - world.ports.clock.now() - timedelta(seconds=1))
+    rollback = world.rollback
+    assert rollback.watch_until is not None
+    world.pass_time(rollback.watch_until - world.now - timedelta(seconds=1))
     for _ in range(6):
-        if world.rollbacks()[0].ended_at is None:
+        if world.rollback.ended_at is None:
             doubt(world)
         world.pass_time(MINUTE)
 
-    [ended] = world.rollbacks()
+    ended = world.rollback
     assert ended.status is RollbackStatus.SUCCEEDED
     assert "a check failed at 12:" in ended.outcome
     assert newest(world).timeline[-1].status is not IncidentStatus.RESOLVED
@@ -658,9 +655,9 @@ def test_what_worked_before_an_order_is_no_recovery_after_it() -> None:
     """A function has failed for half a minute, of five that are counted."""
     world = World(policy=TOLD, promoted=False)
     world.pass_time(6 * MINUTE)
-    world.ports.world.deploy(["payOrder"], failure_rate=0.8)
-    world.command(command="pause", system="bookshop")
-    world.command(command="rollback", system="bookshop")
+    world.platform.deploy(["payOrder"], failure_rate=0.8)
+    world.send_command("pause")
+    world.send_command("rollback")
     world.pass_time(timedelta(seconds=20))
     assert publish_command(world, "cancel") == ""
     world.pass_time(timedelta(seconds=40))
@@ -703,7 +700,7 @@ def test_a_signal_that_the_policy_dropped_ends_after_its_time() -> None:
     world.start_instances()
 
     world.pass_time(10 * MINUTE)
-    world.ports.clock.advance(DAY)
+    world.advance_clock(DAY)
     world.pass_time(2 * MINUTE)
 
     assert newest(world).ended_at is not None
@@ -722,7 +719,7 @@ def test_a_newer_warning_keeps_nobody_from_retrying() -> None:
     assert publish_command(world, "retry", incident=first, actor="alice") == ""
     world.pass_time(MINUTE)
 
-    system = world.ports.store.documents["systems/bookshop"]
+    system = world.documents["systems/bookshop"]
     assert (system["incident"], system["earlier_incidents"]) == (first, ["INC-20260302-002"])
 
 
@@ -730,14 +727,14 @@ def test_nobody_calls_it_recovered_behind_a_fence() -> None:
     """Its writers are stopped: what answers well tells nothing of them."""
     world = observed()
     heal(world)
-    now = world.ports.clock.now()
+    now = world.now
     fence = Fence("bookshop", "c-1", "ada", "a repair by hand", now, now + HOUR, status=FenceStatus.STANDING)
     path = fence_path("bookshop")
-    world.ports.store.commit([Put(path, encode(fence))])
+    world.store.commit([Put(path, encode(fence))])
 
     world.pass_time(10 * MINUTE)
     behind = newest(world).status
-    world.ports.store.commit([Put(path, encode(replace(fence, is_over=True)))])
+    world.store.commit([Put(path, encode(replace(fence, is_over=True)))])
     world.pass_time(2 * MINUTE)
 
     assert (behind, newest(world).status) == (IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED)
@@ -746,9 +743,8 @@ def test_nobody_calls_it_recovered_behind_a_fence() -> None:
 def test_the_incident_of_an_order_learns_what_was_observed_to_work() -> None:
     """The order waits for the end of a pause: by then the failure that it continues is over."""
     world = observed()
-    world.command(command="pause", system="bookshop")
-    world.command(command="rollback", system="bookshop", functions=["searchBooks"])
-    world.settle()
+    world.send_command("pause")
+    world.carry_out("rollback", functions=["searchBooks"])
     first, second = world.incidents()
     assert (second.detected_at, second.failing != ()) == (first.detected_at, True)
 
@@ -766,13 +762,11 @@ def test_a_breach_is_not_called_recovered_when_its_rollback_is_cancelled() -> No
     heal(world)
     world.pass_time(12 * MINUTE)
     name = newest(world).id
-    world.command(command="pause", system="bookshop")
-    world.command(command="retry", system="bookshop", incident=name)
-    world.settle()
-    world.command(command="cancel", system="bookshop", incident=name)
-    world.settle()
+    world.send_command("pause")
+    world.carry_out("retry", incident=name)
+    world.carry_out("cancel", incident=name)
 
-    assert world.rollbacks()[-1].status is RollbackStatus.CANCELLED
+    assert world.newest_rollback.status is RollbackStatus.CANCELLED
     assert IncidentStatus.RECOVERED not in [one.status for one in newest(world).timeline]
 
 
@@ -784,9 +778,9 @@ def test_an_order_about_what_never_failed_recovers_from_nothing() -> None:
     order = replace(
         recovered, id="INC-20260302-002", scopes=about, failure_observed_at=None, failing=(), working=()
     )
-    world.ports.store.commit([Put(incident_path(order.id), encode(order))])
+    world.store.commit([Put(incident_path(order.id), encode(order))])
     system = System("bookshop", incident=order.id, earlier_incidents=(recovered.id,))
-    every, now = {*BOOKSHOP.functions}, world.ports.clock.now()
+    every, now = {*BOOKSHOP.functions}, world.now
 
     [learnt, *_] = recovery._build_follower_writes(
         world.ports, BOOKSHOP, recovered, every, system, now, is_over=True
@@ -802,9 +796,9 @@ def test_an_order_about_data_learns_nothing_of_functions_that_work_again() -> No
     recovered = newest(world)
     about = (IncidentScope(ScenarioName.DATABASE),)
     order = replace(recovered, id="INC-20260302-002", scopes=about)
-    world.ports.store.commit([Put(incident_path(order.id), encode(order))])
+    world.store.commit([Put(incident_path(order.id), encode(order))])
     system = System("bookshop", incident=order.id, earlier_incidents=(recovered.id,))
-    every, now = {*BOOKSHOP.functions}, world.ports.clock.now()
+    every, now = {*BOOKSHOP.functions}, world.now
 
     writes = recovery._build_follower_writes(
         world.ports, BOOKSHOP, recovered, every, system, now, is_over=True
@@ -821,7 +815,7 @@ def test_a_question_ends_when_every_alert_is_over() -> None:
 
     world.pass_time(8 * MINUTE)
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert rollback.status is RollbackStatus.NOT_TAKEN
     assert "every alert is over" in rollback.outcome
     assert newest(world).status is IncidentStatus.RESOLVED
@@ -837,8 +831,8 @@ def test_what_has_recovered_stays_so_when_an_order_is_not_executed_in_time() -> 
     heal(world)
     world.alert(state="closed", resource=of_function(world, "payOrder"))
     world.pass_time(2 * MINUTE)
-    world.command(command="freeze", system="bookshop", until=iso_time_after(world, 60 * MINUTE))
-    world.command(command="rollback", system="bookshop", functions=["payOrder"])
+    world.send_command("freeze", until=iso_time_after(world, 60 * MINUTE))
+    world.send_command("rollback", functions=["payOrder"])
     world.pass_time(8 * MINUTE)
     ends = [one.status for one in newest(world).timeline[-2:]]
 

@@ -40,8 +40,7 @@ def rolled_back(world: World) -> rollback.Rollback:
     world.deploy_bad()
     world.alert()
     world.pass_time(HOUR)
-    [one] = world.rollbacks()
-    return one
+    return world.rollback
 
 
 def test_the_checks_of_the_policy_are_told_by_name() -> None:
@@ -67,7 +66,7 @@ def test_what_failed_before_the_last_shift_fails_no_more_once_that_is_verified()
     """The status page shows parts by it: a later alert does not affect them again."""
     world = run_five_minutes_after_alert(is_open=None)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert (one.verified_at is not None, one.failing) == (True, ())
 
 
@@ -77,8 +76,7 @@ def test_what_failed_before_the_last_shift_is_no_fact_of_the_next_rollback() -> 
     world.deploy_bad()
     world.alert()
     world.pass_time(MINUTE)
-    world.command(command="cancel", system="bookshop", incident="INC-20260302-001")
-    world.settle()
+    world.carry_out("cancel", incident="INC-20260302-001")
     world.alert("0.more")
     world.pass_time(2 * MINUTE)
 
@@ -121,11 +119,11 @@ def test_a_function_that_the_plan_does_not_change_and_that_fails() -> None:
     world.deploy_bad(["getBook"])
     world.alert()
     world.pass_time(4 * MINUTE)
-    early = world.incidents()[0].status
+    early = world.incident.status
     world.pass_time(4 * MINUTE)
 
-    [one] = world.rollbacks()
-    [trouble] = world.incidents()
+    one = world.rollback
+    trouble = world.incident
     assert (early, trouble.status) == (incident.IncidentStatus.VERIFYING, incident.IncidentStatus.VERIFYING)
     assert (one.status, one.verified_at) == (rollback.RollbackStatus.WATCHING, None)
     assert trouble.timeline[-1].note == "recovery is NOT verified: functions that fail: payOrder"
@@ -137,12 +135,11 @@ def test_traffic_is_not_called_restored_while_functions_outside_the_order_fail()
     world.deploy_bad()
     world.alert()
     world.pass_time(6 * MINUTE)
-    world.command(command="rollback", system="bookshop", functions=["getBook"])
-    world.settle()
+    world.carry_out("rollback", functions=["getBook"])
 
     said = read_notices(world).values()
     [told] = {str(one["text"]) for one in said if str(one["event"]).startswith("rollback.shifted")}
-    ordered = world.incidents()[-1]
+    ordered = world.newest_incident
     assert "1 function restored 6 min" in told
     assert "after detection; others still fail: createOrder, listBooks" in told
     assert "traffic restored" not in told
@@ -176,7 +173,7 @@ def test_a_function_outside_the_plan_that_fails_during_the_monitoring() -> None:
     assert (world.live, len(world.rollbacks())) == (live, 1)
 
     [serving] = world.live["payOrder"]
-    world.ports.world.set_failure_rate("payOrder", serving, 0.0)
+    world.platform.set_failure_rate("payOrder", serving, 0.0)
     world.pass_time(8 * MINUTE)
 
     [one], [trouble] = world.rollbacks(), world.incidents()
@@ -213,7 +210,7 @@ def test_what_fails_outside_the_plan_to_the_end_waits_for_a_person() -> None:
 
 def is_said_once(world: World, event: str) -> bool:
     """Whether the record was told of an event of that name exactly once."""
-    return sum(f":{event}" in sent.key and ":record" in sent.key for sent in world.ports.sender.sent) == 1
+    return sum(f":{event}" in sent.key and ":record" in sent.key for sent in world.sent_notices) == 1
 
 
 def test_how_it_was_before_is_recorded_with_the_decision() -> None:
@@ -237,17 +234,17 @@ def test_a_regression_that_only_the_hour_before_shows(rate: float, ends_well: bo
     world.deploy_bad()
     world.alert()
     world.pass_time(10 * MINUTE)
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.WATCHING
+    assert world.rollback.status is rollback.RollbackStatus.WATCHING
     stable = world.live
 
-    for function, service in world.ports.world.services().items():
+    for function, service in world.platform.services().items():
         [serving] = world.live[function]
-        world.ports.world.set_failure_rate(service.function, serving, rate)
+        world.platform.set_failure_rate(service.function, serving, rate)
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert world.live == stable
-    [trouble] = world.incidents()
+    trouble = world.incident
     if ends_well:
         assert one.status is rollback.RollbackStatus.SUCCEEDED
     else:
@@ -280,8 +277,8 @@ def test_an_alert_whose_condition_is_not_over_at_the_end(
     world.ports.alerts.open["0.abc"] = is_open
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
-    [trouble] = world.incidents()
+    one = world.rollback
+    trouble = world.incident
     assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, outcome)
     assert trouble.status is becomes
     if becomes is incident.IncidentStatus.ESCALATED:
@@ -290,7 +287,7 @@ def test_an_alert_whose_condition_is_not_over_at_the_end(
 
 def told(world: World, name: str) -> list[str]:
     """What the trail of the one rollback says of an event of that name."""
-    [one] = world.rollbacks()
+    one = world.rollback
     return [
         str(event.facts["note"]) for entry in world.trail(one) for event in entry.events if event.name == name
     ]
@@ -298,7 +295,7 @@ def told(world: World, name: str) -> list[str]:
 
 def is_said(world: World, event: str) -> bool:
     """Whether people were told of an event of that name."""
-    return any(f":{event}:" in sent.key for sent in world.ports.sender.sent)
+    return any(f":{event}:" in sent.key for sent in world.sent_notices)
 
 
 @pytest.mark.parametrize(
@@ -318,14 +315,14 @@ def test_the_condition_is_read_within_30_minutes_of_the_last_shift(
     world.pass_time(time_to_condition_deadline(world) - MINUTE / 2)
 
     assert len(told(world, event)) == 1
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.conditions_read_at is not None
-    assert world.incidents()[0].status is becomes
+    assert world.incident.status is becomes
     assert is_said(world, event) is is_open
-    said = [sent.notice["text"] for sent in world.ports.sender.sent if f":{event}:" in sent.key]
+    said = [sent.notice["text"] for sent in world.sent_notices if f":{event}:" in sent.key]
     assert all('"command":"cancel"' in str(text) for text in said)
     world.pass_time(HOUR)
-    [one] = world.rollbacks()
+    one = world.rollback
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert one.verified_at is not None
     assert one.ended_at is not None
@@ -339,8 +336,8 @@ def test_nobody_calls_it_recovered_while_a_condition_stands() -> None:
     world = run_five_minutes_after_alert(is_open=True)
     world.pass_time(time_to_condition_deadline(world))
 
-    [one] = world.rollbacks()
-    [trouble] = world.incidents()
+    one = world.rollback
+    trouble = world.incident
     assert (one.status, trouble.status) == (
         rollback.RollbackStatus.WATCHING,
         incident.IncidentStatus.ESCALATED,
@@ -360,8 +357,8 @@ def test_an_outage_that_is_only_watched_and_of_which_no_request_tells(is_open: b
     world.alert("0.sign-in", signal="authentication_failure")
     world.pass_time(10 * MINUTE)
 
-    [one] = world.rollbacks()
-    [trouble] = world.incidents()
+    one = world.rollback
+    trouble = world.incident
     assert one.status is rollback.RollbackStatus.WATCHING
     assert (one.verified_at is None) is is_open
     assert (find_recovered_at(trouble, [one]) is None) is is_open
@@ -375,8 +372,8 @@ def test_what_was_over_too_late_is_said_at_the_end() -> None:
 
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
-    [trouble] = world.incidents()
+    one = world.rollback
+    trouble = world.incident
     assert one.outcome == "no regression during monitoring, its alerts were over too late"
     assert trouble.status is incident.IncidentStatus.RESOLVED
     assert available_verbs(trouble, one) == ()
@@ -386,13 +383,13 @@ def test_a_condition_that_is_over_at_the_last_read() -> None:
     """What stands at the first read is read again until the limit, and then it is over."""
     world = run_five_minutes_after_alert(is_open=True)
     world.pass_time(time_to_condition_deadline(world) - 2 * MINUTE)
-    assert world.rollbacks()[0].conditions_read_at is None
+    assert world.rollback.conditions_read_at is None
 
     world.ports.alerts.open["0.abc"] = False
     world.pass_time(2 * MINUTE)
 
     assert len(told(world, "alerts.over")) == 1
-    assert world.incidents()[0].status is incident.IncidentStatus.WATCHING
+    assert world.incident.status is incident.IncidentStatus.WATCHING
 
 
 def test_a_condition_that_nobody_tells_of_is_asked_for_until_the_limit() -> None:
@@ -414,20 +411,20 @@ def test_a_condition_that_nobody_tells_of_is_asked_for_until_the_limit() -> None
     [said] = told(world, "alerts.unanswered")
     assert said.startswith("not known to be over: function failure rate")
     assert is_said(world, "alerts.unanswered")
-    assert world.incidents()[0].status is incident.IncidentStatus.WATCHING
+    assert world.incident.status is incident.IncidentStatus.WATCHING
 
 
 @pytest.mark.parametrize("is_open", [False, True])
 def test_conditions_when_the_clock_has_not_ticked_for_an_hour(is_open: bool) -> None:
     """Read at the next wake-up, however late: the end is the one that it would have had."""
     world = run_five_minutes_after_alert(is_open)
-    world.ports.clock.advance(HOUR)
+    world.advance_clock(HOUR)
 
     world.publish(topics.CLOCK, b"{}")
     world.settle()
 
-    [one] = world.rollbacks()
-    [trouble] = world.incidents()
+    one = world.rollback
+    trouble = world.incident
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     ended = incident.IncidentStatus.ESCALATED if is_open else incident.IncidentStatus.RESOLVED
     assert trouble.status is ended
@@ -457,13 +454,13 @@ def test_what_is_worse_than_before_the_trouble_is_not_verified() -> None:
 
     def worsen() -> None:
         for function in world.policy.functions:
-            world.ports.world.set_failure_rate(function, f"{function.lower()}-00001", 0.09)
+            world.platform.set_failure_rate(function, f"{function.lower()}-00001", 0.09)
 
-    world.ports.world.hook = run_once("platform.shift", "before", worsen)
+    world.platform.hook = run_once("platform.shift", "before", worsen)
     world.alert()
     world.pass_time(HOUR)
 
-    [one] = world.rollbacks()
+    one = world.rollback
     assert (one.verified_at, one.shifted_at is None) == (None, False)
     assert "rollback.verified" not in world.events(one)
 
@@ -492,13 +489,12 @@ def test_a_site_that_fails_after_its_recovery_is_observed_by_its_probe() -> None
     world.alert()
     world.settle()
     world.alert(state="closed")
-    world.command(command="cancel", system="bookshop", incident=world.incidents()[0].id)
-    world.settle()
-    told = [world.incidents()[0].status]
+    world.carry_out("cancel", incident=world.incident.id)
+    told = [world.incident.status]
     for down in ({"shop"}, set[str]()):
         world.ports.prober.down = down.__contains__
         world.pass_time(4 * MINUTE)
-        told.append(world.incidents()[0].status)
+        told.append(world.incident.status)
 
     recovered = incident.IncidentStatus.RECOVERED
     assert told == [recovered, incident.IncidentStatus.ESCALATED, recovered]

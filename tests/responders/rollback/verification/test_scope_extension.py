@@ -64,15 +64,15 @@ def test_an_extension_builds_nothing_where_the_policy_has_that_asked_for() -> No
     assert rollback.outcome == (
         f"1 of 6 not done: redeploy {ORDER} +1: skipped, it has lost what it starts from"
     )
-    served = shop.ports.world.services()[ORDER].latest_ready
+    served = shop.platform.services()[ORDER].latest_ready
     assert any(line.endswith(f"; it serves {served}") for line in failure_lines(shop))
     line = f"{ORDER} has lost what it starts from: left as it is"
     assert rollback.plan is not None
     assert line in rollback.plan.reported
-    assert any(line in sent.notice["text"] for sent in shop.ports.sender.sent)
+    assert any(line in sent.notice["text"] for sent in shop.sent_notices)
     assert functions_on_copies(shop) == set()
     assert set(shop.live) - healthy_functions(shop) == {ORDER}
-    assert ORDER.lower() not in shop.ports.world.applied_shifts
+    assert ORDER.lower() not in shop.platform.applied_shifts
 
 
 def test_what_lies_behind_a_barrier_of_its_roll_out_stays_and_is_listed() -> None:
@@ -91,16 +91,16 @@ def test_what_lies_behind_a_barrier_of_its_roll_out_stays_and_is_listed() -> Non
 def test_a_roll_out_is_waited_for_until_the_time_to_verify_is_over() -> None:
     """What went back is well long before: what is reached after that goes back as well."""
     shop = build_shop_with_source_copies()
-    shop.ports.world.deploy(shop.policy.groups["catalogue"].functions, failure_rate=0.8)
-    shop.ports.clock.advance(timedelta(minutes=3))
-    rolling = Deployment("v2", "bookshop", shop.ports.clock.now(), DeploymentStatus.ROLLING_OUT, {})
-    shop.ports.store.commit([Put(deployment_path("bookshop", "v2"), encode(rolling))])
+    shop.platform.deploy(shop.policy.groups["catalogue"].functions, failure_rate=0.8)
+    shop.advance_clock(timedelta(minutes=3))
+    rolling = Deployment("v2", "bookshop", shop.now, DeploymentStatus.ROLLING_OUT, {})
+    shop.store.commit([Put(deployment_path("bookshop", "v2"), encode(rolling))])
     reached = [CHECKOUT]
 
     def late(verb: str, side: str) -> None:
         at = next((one.shifted_at for one in shop.rollbacks()), None)
-        if reached and at and shop.ports.clock.now() >= at + timedelta(minutes=4, seconds=30):
-            shop.ports.world.deploy(reached.pop(), failure_rate=0.8)
+        if reached and at and shop.now >= at + timedelta(minutes=4, seconds=30):
+            shop.platform.deploy(reached.pop(), failure_rate=0.8)
 
     shop.ports.counts.hook = late
     rollback = roll_back(shop, minutes=40)
@@ -114,8 +114,8 @@ def test_a_roll_out_is_waited_for_until_the_time_to_verify_is_over() -> None:
 def test_what_is_in_a_persons_hands_is_no_part_of_a_roll_out_that_goes_on() -> None:
     """The plan grows around it: nothing of theirs is touched, and it stands in no list."""
     shop = build_shop_with_source_copies()
-    until = shop.ports.clock.now() + timedelta(hours=1)
-    shop.ports.store.commit([Update("systems/bookshop", {"suspended": {"payOrder": until}})])
+    until = shop.now + timedelta(hours=1)
+    shop.store.commit([Update("systems/bookshop", {"suspended": {"payOrder": until}})])
 
     rollback = extend_rollout_during_rollback(shop)
 
@@ -154,15 +154,15 @@ def test_a_roll_out_that_goes_on_under_the_rollback() -> None:
     """What it changes meanwhile goes back too: on record, each function shifted once."""
     world = World()
     stable = world.live
-    world.ports.clock.advance(HOUR)
-    world.ports.world.deploy(CATALOGUE, failure_rate=0.8)
-    world.ports.clock.advance(3 * MINUTE)
+    world.advance_clock(HOUR)
+    world.platform.deploy(CATALOGUE, failure_rate=0.8)
+    world.advance_clock(3 * MINUTE)
     record_live_deployment(world, "v2", DeploymentStatus.ROLLING_OUT, 3 * MINUTE)
     acts: list[Callable[[], None]] = [
-        lambda: world.ports.world.deploy(STOREFRONT, failure_rate=0.8),
+        lambda: world.platform.deploy(STOREFRONT, failure_rate=0.8),
         lambda: None,
         lambda: None,
-        lambda: world.ports.world.deploy(CHECKOUT, failure_rate=0.8),
+        lambda: world.platform.deploy(CHECKOUT, failure_rate=0.8),
         lambda: None,
         lambda: record_live_deployment(world, "v2", DeploymentStatus.LIVE, 5 * MINUTE),
     ]
@@ -171,25 +171,25 @@ def test_a_roll_out_that_goes_on_under_the_rollback() -> None:
         if (verb, side) == ("platform.shift", "after") and acts:
             acts.pop(0)()
 
-    world.ports.world.hook = goes_on
+    world.platform.hook = goes_on
     world.alert()
     world.pass_time(HOUR)
 
     assert world.live == stable
-    [one] = world.rollbacks()
-    assert one.status is RollbackStatus.SUCCEEDED
-    assert one.plan is not None
-    assert (one.plan.extensions, one.plan.steps) == (2, len(world.steps(one.id)))
-    assert world.events(one).count("plan.extended") == 2
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert rollback.plan is not None
+    assert (rollback.plan.extensions, rollback.plan.steps) == (2, len(world.steps(rollback.id)))
+    assert world.events(rollback).count("plan.extended") == 2
     assert world.find_violated_invariants() == []
 
 
 def test_a_roll_out_that_never_settles() -> None:
     """Extensions are counted, and notified as the plan doubles; in the end a person decides."""
     world = World()
-    world.ports.clock.advance(HOUR)
-    world.ports.world.deploy(["listBooks"], failure_rate=0.8)
-    world.ports.clock.advance(3 * MINUTE)
+    world.advance_clock(HOUR)
+    world.platform.deploy(["listBooks"], failure_rate=0.8)
+    world.advance_clock(3 * MINUTE)
     record_live_deployment(world, "v2", DeploymentStatus.ROLLING_OUT, 3 * MINUTE)
     others = iter(sorted(set(world.policy.functions) - {"listBooks"}))
 
@@ -197,18 +197,18 @@ def test_a_roll_out_that_never_settles() -> None:
         if (verb, side) == ("platform.shift", "after"):
             name = next(others, None)
             if name:
-                world.ports.world.deploy([name], failure_rate=0.8)
+                world.platform.deploy([name], failure_rate=0.8)
 
-    world.ports.world.hook = goes_on
+    world.platform.hook = goes_on
     world.alert()
     world.pass_time(HOUR)
 
-    first = world.rollbacks()[0]
-    assert first.plan is not None
+    rollback = world.rollback
+    assert rollback.plan is not None
     assert len(shifted_functions(world)) == 4
-    assert first.status is RollbackStatus.FAILED
-    assert "1 of 5 not done" in first.outcome
-    assert "it was reached after 3 extensions" in first.outcome
+    assert rollback.status is RollbackStatus.FAILED
+    assert "1 of 5 not done" in rollback.outcome
+    assert "it was reached after 3 extensions" in rollback.outcome
     events = {notice["event"] for notice in read_notices(world).values()}
     assert {event for event in events if "extended" in str(event)} == {"plan.extended-1", "plan.extended-3"}
     assert world.find_violated_invariants() == []
@@ -220,12 +220,11 @@ def test_a_wider_order_names_the_functions_that_it_adds() -> None:
     world.deploy_bad()
 
     def order_all() -> None:
-        world.command(command="rollback", system="bookshop")
+        world.send_command("rollback")
         world.deliver_commands()
 
-    world.ports.world.hook = once_shifted(order_all)
-    world.command(command="rollback", system="bookshop", functions=["getBook"])
-    world.settle()
+    world.platform.hook = once_shifted(order_all)
+    world.carry_out("rollback", functions=["getBook"])
 
     [extended] = [one for one in read_notices(world).values() if one["event"] == "plan.extended-1"][:1]
     assert "7 further functions back to " in str(extended["text"])
@@ -237,9 +236,9 @@ def test_what_is_changed_under_an_order() -> None:
     world = World()
     world.deploy_bad(CATALOGUE)
     record_live_deployment(world, "v2", DeploymentStatus.ROLLING_OUT, 3 * MINUTE)
-    world.ports.world.hook = once_shifted(lambda: world.ports.world.deploy(STOREFRONT))
+    world.platform.hook = once_shifted(lambda: world.platform.deploy(STOREFRONT))
 
-    world.command(command="rollback", system="bookshop")
+    world.send_command("rollback")
     world.pass_time(HOUR)
 
     assert shifted_functions(world) == set(CATALOGUE)
@@ -274,7 +273,7 @@ def test_an_alert_about_a_further_function_of_the_release_extends_what_is_monito
     world.ports.counts.rates["listBooks"] = 2.0
     world.pass_time(HOUR)
 
-    [rollback] = world.rollbacks()
+    rollback = world.rollback
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert shifted_functions(world) == {"getBook", "listBooks"}
     events = {notice["event"] for notice in read_notices(world).values()}

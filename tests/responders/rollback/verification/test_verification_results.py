@@ -48,15 +48,15 @@ def rolled_back(world: World, functions: list[str] | None = None) -> World:
 
 def results(world: World) -> dict[str, tuple[str, str]]:
     """State and reason by step, as the newest rollback has them."""
-    return {row.step: (row.state, row.reason) for row in world.rollbacks()[-1].verification.values()}
+    return {row.step: (row.state, row.reason) for row in world.newest_rollback.verification.values()}
 
 
 def report_of(world: World, policy: Policy) -> IncidentReport:
     """The report of the newest incident as it is written now."""
-    reading, trail = StateReader(world.ports.store), AuditReader(world.ports.store, None)
-    now = world.ports.clock.now()
+    reading, trail = StateReader(world.store), AuditReader(world.store, None)
+    now = world.now
     return build_report(
-        gather_report_facts(reading, trail, policy, world.incidents()[-1], now, ImpactCounts())
+        gather_report_facts(reading, trail, policy, world.newest_incident, now, ImpactCounts())
     )
 
 
@@ -64,7 +64,7 @@ def test_the_steps_of_the_scenario_are_rows(monkeypatch: pytest.MonkeyPatch, tmp
     """In status, console, report and audit log; a step without a check prevents nothing."""
     world = rolled_back(World(policy=POLICY))
 
-    [one] = world.rollbacks()
+    rollback = world.rollback
     worked = ("passed", "it worked at the newest check")
     assert results(world) == {
         "catalogue": worked,
@@ -72,13 +72,13 @@ def test_the_steps_of_the_scenario_are_rows(monkeypatch: pytest.MonkeyPatch, tmp
         "site": worked,
         "refunds": ("not declared", "the policy declares no check for it"),
     }
-    assert one.verified_at is not None
+    assert rollback.verified_at is not None
     shown = WorldPrompt(monkeypatch, tmp_path, world).say("status").output
     assert "checkout: passed, it worked at the newest check" in shown
     assert "refunds: not declared, the policy declares no check for it" in shown
     browser = Browser(world)
     browser.sign_in()
-    page = visible_text(browser.get(f"/incidents/{one.incident}"))
+    page = visible_text(browser.get(f"/incidents/{rollback.incident}"))
     assert "refunds: not declared, the policy declares no check for it" in page
     report = report_of(world, POLICY)
     row = "| refunds | not declared | the policy declares no check for it |"
@@ -86,7 +86,7 @@ def test_the_steps_of_the_scenario_are_rows(monkeypatch: pytest.MonkeyPatch, tmp
     assert "<p>refunds: not declared, the policy declares no check for it</p>" in render_html(report)
     changes = [
         event.facts["changes"]["verification"][1]
-        for entry in world.trail(one)
+        for entry in world.trail(rollback)
         for event in entry.events
         if "verification" in event.facts.get("changes", {})
     ]
@@ -103,8 +103,7 @@ def test_a_step_that_fails_is_a_row_of_the_failed_rollback() -> None:
 
     rolled_back(world)
 
-    [one] = world.rollbacks()
-    assert one.status is RollbackStatus.FAILED
+    assert world.rollback.status is RollbackStatus.FAILED
     assert results(world)["site"] == ("failed", "shop fails: 200, not as expected: result.id")
 
 
@@ -115,10 +114,10 @@ def test_a_step_of_functions_that_were_not_restored() -> None:
 
     rolled_back(world, CATALOGUE)
 
-    [one] = world.rollbacks()
+    rollback = world.rollback
     assert results(world)["checkout"] == ("failed", "order-status fails: 500, expected status 200")
-    assert (one.status, one.verified_at) == (RollbackStatus.WATCHING, None)
-    assert world.incidents()[-1].status is not IncidentStatus.WATCHING
+    assert (rollback.status, rollback.verified_at) == (RollbackStatus.WATCHING, None)
+    assert world.newest_incident.status is not IncidentStatus.WATCHING
 
 
 def test_a_step_whose_probe_cannot_be_sent() -> None:
@@ -129,7 +128,7 @@ def test_a_step_whose_probe_cannot_be_sent() -> None:
     rolled_back(world)
 
     assert results(world)["site"] == ("not known", "shop could not be asked")
-    assert world.rollbacks()[0].verified_at is None
+    assert world.rollback.verified_at is None
 
 
 def test_a_step_of_another_scenario_counts_where_its_functions_were_restored() -> None:

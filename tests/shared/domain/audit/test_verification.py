@@ -263,8 +263,8 @@ def test_a_trail_that_goes_on_while_it_is_read(moment: int) -> None:
     world.settle()
     world.publish("rollback-alerts", b"nonsense")
     world.settle()
-    [rollback] = world.rollbacks()
-    store, now = world.ports.store, world.ports.clock.now()
+    rollback = world.rollback
+    store, now = world.store, world.now
     reads = 0
 
     def go_on(verb: str, side: str) -> None:

@@ -17,7 +17,7 @@ Content = dict[str, Any]
 
 def said(world: World, verb: str = "pause", **operator: Any) -> Content:
     """What the console says for Grace, a commander who signed in a minute ago."""
-    signed_in = world.ports.clock.now() - MINUTE
+    signed_in = world.now - MINUTE
     return {
         "version": 1,
         "command": verb,
@@ -45,7 +45,7 @@ def answer(world: World, content: Content) -> str:
     """Why it was refused; "" when it was carried out."""
     world.publish(topics.COMMANDS, content)
     world.settle()
-    if "commands/by-hand" in world.ports.store.documents:
+    if "commands/by-hand" in world.documents:
         return ""
     return str(read_dead_letters(world)[-1]["reason"])
 
@@ -56,8 +56,8 @@ def test_the_console_speaks_for_an_operator() -> None:
 
     assert answer(world, sign(world, said(world))) == ""
 
-    record = world.ports.store.documents["commands/by-hand"]
-    told = world.ports.store.documents["systems/bookshop/audit/command:by-hand"]
+    record = world.documents["commands/by-hand"]
+    told = world.documents["systems/bookshop/audit/command:by-hand"]
     assert record["actor"] == "grace@example.com"
     assert told["facts"]["right"].startswith("commander, signed in ")
     assert told["facts"]["right"].endswith("with a second factor")
@@ -93,7 +93,7 @@ def demoted(world: World) -> Content:
 
 
 def revoked(world: World) -> Content:
-    world.ports.sign_in.valid_since["uid-grace"] = world.ports.clock.now().timestamp()
+    world.ports.sign_in.valid_since["uid-grace"] = world.now.timestamp()
     return changed()(world)
 
 
@@ -103,7 +103,7 @@ def disabled(world: World) -> Content:
 
 
 def long_ago(world: World) -> Content:
-    signed_in = world.ports.clock.now() - 6 * MINUTE
+    signed_in = world.now - 6 * MINUTE
     return changed(auth_time=signed_in.isoformat())(world)
 
 

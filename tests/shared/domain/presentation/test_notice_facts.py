@@ -558,7 +558,7 @@ def outside(after: timedelta | None) -> Iterator[Any]:
 
 
 def heard(world: World, channel: str) -> list[str]:
-    return [one.notice["subject"] for one in world.ports.sender.sent if one.channel == channel]
+    return [one.notice["subject"] for one in world.sent_notices if one.channel == channel]
 
 
 def test_users_hear_that_it_began_and_that_it_is_over() -> None:
@@ -570,11 +570,11 @@ def test_users_hear_that_it_began_and_that_it_is_over() -> None:
     world.pass_time(45 * MINUTE)
 
     assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: incident {ID} has ended"]
-    events = [one.notice["event"] for one in world.ports.sender.sent if one.channel == "board"]
+    events = [one.notice["event"] for one in world.sent_notices if one.channel == "board"]
     turns = [f"rollback.{one}" for one in ("decided", "verified", "succeeded")]
     assert events == ["detected", *turns, "report"]
     assert heard(world, "board")[-1] == f"The Bookshop: CRITICAL incident {ID}, resolved"
-    told = json.dumps([one.notice for one in world.ports.sender.sent if one.channel == "users"])
+    told = json.dumps([one.notice for one in world.sent_notices if one.channel == "users"])
     assert not re.search("payOrder|deploy|v1|gcloud|facts", told)
 
 
@@ -598,7 +598,7 @@ def test_what_a_person_publishes_users_hear_at_once() -> None:
     world.deploy_bad()
     world.alert()
     world.settle()
-    world.command(command="publish", system="bookshop", incident=ID)
+    world.send_command("publish", incident=ID)
     world.pass_time(45 * MINUTE)
 
     began, ended = heard(world, "users")

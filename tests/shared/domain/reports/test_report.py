@@ -325,7 +325,7 @@ def test_text_of_others_is_only_read(attack: str) -> None:
 def overrode() -> World:
     """An override for an incident that a freeze held up, carried out to its end."""
     world = build_frozen_escalation()
-    trouble = world.incidents()[-1].id
+    trouble = world.newest_incident.id
     order = {"override": True, "supersede": True, "incident": trouble, "id": "glass"}
     publish_command(world, "rollback", system="bookshop", **order, actor="alice", reason="all is down")
     world.pass_time(60 * MINUTE)
@@ -339,7 +339,7 @@ def test_an_override_stands_in_both_reports(
     """Of the incident that it was said for, and of the one it opened; reading changes nothing."""
     prompt = WorldPrompt(monkeypatch, tmp_path, overrode)
     name = overrode.incidents()[number].id
-    before = json.dumps(overrode.ports.store.documents, default=str)
+    before = json.dumps(overrode.documents, default=str)
     file = tmp_path / "report.md"
 
     shown = prompt.say("report", name)
@@ -354,10 +354,10 @@ def test_an_override_stands_in_both_reports(
     [one] = made["overrides"]
     assert (one["override"]["actor"], one["override"]["command"]) == ("alice", "glass")
     assert one["override"]["incident"] == overrode.incidents()[0].id
-    assert one["rollback"] == overrode.rollbacks()[-1].id
+    assert one["rollback"] == overrode.newest_rollback.id
     assert [gate["gate"] for gate in one["override"]["skipped"]] == ["freeze"]
     assert len(made["pins"]) == (len(pins_of(overrode)) if number else 0)
-    assert json.dumps(overrode.ports.store.documents, default=str) == before
+    assert json.dumps(overrode.documents, default=str) == before
 
 
 def test_a_report_of_nothing_and_to_nowhere(
@@ -365,7 +365,7 @@ def test_a_report_of_nothing_and_to_nowhere(
 ) -> None:
     """The nearest incident is named; a file that cannot be written is told as such."""
     prompt = WorldPrompt(monkeypatch, tmp_path, overrode)
-    name = overrode.incidents()[-1].id
+    name = overrode.newest_incident.id
 
     unknown = prompt.say("report", "INC-20260302-003")
     nowhere = prompt.say("report", name, "--output", str(tmp_path / "none" / "report.md"))

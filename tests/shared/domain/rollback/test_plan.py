@@ -72,19 +72,19 @@ def planned(
 ) -> Plan:
     """The plan back from a bad release of everything, or of everything but `untouched`."""
     world = World(policy=policy)
-    before = world.ports.world.functions()
+    before = world.platform.functions()
     if created:
         del before[created]
-    stable = Deployment("v1", policy.system, world.ports.clock.now(), DeploymentStatus.STABLE, placed(before))
+    stable = Deployment("v1", policy.system, world.now, DeploymentStatus.STABLE, placed(before))
     world.deploy_bad(set(policy.functions) - {untouched} if untouched else None)
     if deleted:
-        world.ports.world.delete_function(deleted)
-    inventory = world.ports.world.inventory()
+        world.platform.delete_function(deleted)
+    inventory = world.platform.inventory()
     change = compare_traffic(stable, inventory, (stable,), policy)
     if not may_rebuild:
         return functions.plan_functions(policy, inventory, change, change.functions)
     seen, recorded = (
-        build_record_with_copies(world.ports.world.functions()),
+        build_record_with_copies(world.platform.functions()),
         build_record_with_copies(before).functions or {},
     )
     change = add_rebuilds(change, inventory, recorded, seen)

@@ -210,10 +210,10 @@ def test_what_there_is_is_gathered() -> None:
     """The catalogue, proofs and deployments of the system, and Google's account of the database."""
     shop = World(policy=POLICY)
     shop.ports.databases.hold_documents(ORIGINAL, customers=1)
-    shop.ports.clock.advance(HOUR)
+    shop.advance_clock(HOUR)
     shop.ports.databases.back_up(ORIGINAL, DAY)
     elsewhere = replace(OLD, id="elsewhere", database="other")
-    shop.ports.store.commit(
+    shop.store.commit(
         [Put(backing.export_path(one.id), encode(one)) for one in (OLD, elsewhere)]
         + [Put(proofs.restore_test_path(PROVEN[1].id), encode(PROVEN[1]))]
     )
@@ -244,7 +244,7 @@ def test_what_cannot_be_seen_is_not_called_absent(failure: Exception) -> None:
 def test_a_database_that_google_does_not_know_is_gone() -> None:
     """The catalogue still tells of its backups."""
     shop = World(policy=POLICY)
-    shop.ports.store.commit([Put(backing.export_path(OLD.id), encode(OLD))])
+    shop.store.commit([Put(backing.export_path(OLD.id), encode(OLD))])
 
     found = restore_points.read_available_points(shop.ports, POLICY)
 
