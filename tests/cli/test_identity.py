@@ -13,7 +13,7 @@ from werkzeug import Request, Response
 from werkzeug.serving import make_server
 
 from cli.app import app
-from cli.support import session
+from cli.support.session import StoredSession, session_file, store_session, stored_session
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.core.loopback import Loop
@@ -57,15 +57,15 @@ def test_signing_in_and_out(cloud: Cloud) -> None:
     signed_in = login()
 
     assert signed_in.exit_code == 0, signed_in.output
-    kept = session.stored_session()
+    kept = stored_session()
     assert kept is not None
     assert kept.email == ADA
     assert kept.refresh_token not in signed_in.output
-    assert session.session_file().stat().st_mode & 0o777 == 0o600
-    assert session.session_file().parent.stat().st_mode & 0o777 == 0o700
+    assert session_file().stat().st_mode & 0o777 == 0o600
+    assert session_file().parent.stat().st_mode & 0o777 == 0o700
 
     assert run("logout").exit_code == 0
-    assert session.stored_session() is None
+    assert stored_session() is None
     assert run("logout").exit_code == 0
 
 
@@ -215,7 +215,7 @@ def test_a_service_that_repeats_what_it_was_sent(
     monkeypatch.setenv(LOCAL_CLOUD_VARIABLE, f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("ROLLBACK_API_KEY", "any")
-    session.store_session(session.StoredSession(ADA, "any", "a-refresh-token"))
+    store_session(StoredSession(ADA, "any", "a-refresh-token"))
     try:
         shown = [login("open-sesame\n").output, run("token").output, run("pause").output]
     finally:
@@ -233,7 +233,7 @@ def test_a_wrong_password_or_code(cloud: Cloud) -> None:
     ):
         assert result.exit_code == 1
         assert why in result.output
-    assert session.stored_session() is None
+    assert stored_session() is None
 
 
 @pytest.mark.parametrize(
@@ -314,4 +314,4 @@ def test_nobody_answers(cloud: Cloud) -> None:
     assert unheard.exit_code == 3
     assert "sign-in is down: rollback --without-sign-in COMMAND" in unheard.output
     assert run("token").exit_code == 3
-    assert session.stored_session() is not None
+    assert stored_session() is not None

@@ -15,11 +15,17 @@ from local.cloud import Cloud
 from local.core.clock import CloudClock
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.domain.data.backups import export, filled_database, native_backups
-from shared.domain.data.backups import restore_test as proof
-from shared.domain.data.backups.export import ExportStatus
+from shared.domain.data.backups import filled_database, native_backups
+from shared.domain.data.backups.export import (
+    ExportStatus,
+    create_backup,
+    export_path,
+    mark_complete,
+    mark_failed,
+)
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.native_backups import ManagedBackupStatus
+from shared.domain.data.backups.restore_test import choose_backup, mark_closed, restore_test_path
 from shared.policy_files import loader
 from shared.wiring.adapters import Wiring
 from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE, Settings
@@ -74,11 +80,11 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
     assert "Google's own backups were not checked yet" in shown()
     assert value() == {"exports": [], "proofs": [], "native": None, "reads_a_day": None}
 
-    begun = export.create_backup(POLICY, START, START)
-    kept = export.mark_complete(replace(begun, documents=55, size_bytes=1234), START)
-    later = export.create_backup(POLICY, START + POLICY.backups.every, START)
-    failed = export.mark_failed(later, "no space", START)
-    writes = [Put(export.export_path(one.id), encode(one)) for one in (kept, failed)]
+    begun = create_backup(POLICY, START, START)
+    kept = mark_complete(replace(begun, documents=55, size_bytes=1234), START)
+    later = create_backup(POLICY, START + POLICY.backups.every, START)
+    failed = mark_failed(later, "no space", START)
+    writes = [Put(export_path(one.id), encode(one)) for one in (kept, failed)]
     wiring.store.commit([*writes, Put(native_backups.managed_backups_path("bookshop"), encode(WATCHED))])
 
     lines = shown().splitlines()
@@ -94,16 +100,16 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
         "Google's own backups were incomplete at 2026-03-02 12:00:00 UTC",
         "there is no weekly backup schedule",
     ]
-    [intent] = [proof.choose_backup(POLICY, [kept], [], START)]
+    [intent] = [choose_backup(POLICY, [kept], [], START)]
     assert intent is not None
     there = replace(intent, status=FillStatus.CHECKING, filled_at=START + 9 * MINUTE)
-    proven = proof.mark_closed(replace(there, counts={"users": 30}, compared=20), START)
+    proven = mark_closed(replace(there, counts={"users": 30}, compared=20), START)
     unproven = filled_database.mark_failed(intent, "no room", START)
     later_on = replace(unproven, id="bookshop-2", began_at=START + MINUTE)
-    wiring.store.commit([Put(proof.restore_test_path(one.id), encode(one)) for one in (proven,)])
+    wiring.store.commit([Put(restore_test_path(one.id), encode(one)) for one in (proven,)])
     assert shown().splitlines()[2].split()[-1] == "2026-03-02"
     assert f"{kept.id} was restored in 9 min, 30 documents counted, 20 compared" in shown()
-    wiring.store.commit([Put(proof.restore_test_path("2"), encode(proof.mark_closed(later_on, START)))])
+    wiring.store.commit([Put(restore_test_path("2"), encode(mark_closed(later_on, START)))])
     assert f"{kept.id} failed its restore test: no room" in shown()
     assert [one["status"] for one in value()["exports"]] == [ExportStatus.FAILED, ExportStatus.KEPT]
     assert value()["reads_a_day"] == 220
@@ -119,6 +125,6 @@ def test_a_policy_that_exports_nothing(wiring: Wiring, folder: Path) -> None:
 
 def test_what_has_failed_tells_no_cost() -> None:
     """Without a whole export nobody knows how many documents there are."""
-    failed = export.mark_failed(export.create_backup(POLICY, START, START), "no space", START)
+    failed = mark_failed(create_backup(POLICY, START, START), "no space", START)
 
     assert reads_a_day(POLICY.backups, [failed]) is None

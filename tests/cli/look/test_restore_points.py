@@ -11,9 +11,8 @@ from cli.look.restore_points import NO_WINDOW, NOT_TRIED, NOTHING
 from shared.core.codec import encode
 from shared.core.errors import Rejected
 from shared.core.store import Put
-from shared.domain.data.backups import export
 from shared.domain.data.backups import restore_test as proofs
-from shared.domain.data.backups.export import Backup
+from shared.domain.data.backups.export import Backup, ExportStatus, create_backup, export_path
 from shared.domain.data.backups.filled_database import FillStatus
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.data.exports import POLICY
@@ -38,9 +37,9 @@ def prompt(shop: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Worl
 def exported(shop: World, ago: timedelta) -> Backup:
     """A whole export of then."""
     at = shop.now - ago
-    begun = export.create_backup(POLICY, at, at)
-    made = replace(begun, snapshot_at=at, status=export.ExportStatus.KEPT, places=(begun.prefix,))
-    shop.store.commit([Put(export.export_path(made.id), encode(made))])
+    begun = create_backup(POLICY, at, at)
+    made = replace(begun, snapshot_at=at, status=ExportStatus.KEPT, places=(begun.prefix,))
+    shop.store.commit([Put(export_path(made.id), encode(made))])
     return made
 
 

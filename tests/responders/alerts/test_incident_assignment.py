@@ -8,12 +8,12 @@ from msgspec.structs import replace
 from responders.triggers.work import WorkTrigger
 from shared.core import topics
 from shared.core.errors import Unavailable
-from shared.domain.incidents import incident
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
-from shared.domain.rollback import rollback
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import make_function_fail, of_function
 from tests.support.fakes.runtime.hooks import no_hook, run_once
 from tests.support.faults.fault_injection import ProcessCrash, shorten_watch
@@ -43,7 +43,7 @@ def escalated() -> World:
     world.advance_clock(10 * MINUTE)
     world.alert("0.first")
     world.pass_time(5 * MINUTE)
-    assert world.incident.status is incident.IncidentStatus.ESCALATED
+    assert world.incident.status is IncidentStatus.ESCALATED
     return world
 
 
@@ -66,11 +66,8 @@ def test_trouble_after_an_escalation_is_judged_and_not_swallowed() -> None:
     world.pass_time(60 * MINUTE)
 
     assert world.live == stable
-    assert [one.status for one in world.rollbacks()] == [
-        rollback.RollbackStatus.NOT_TAKEN,
-        rollback.RollbackStatus.SUCCEEDED,
-    ]
-    assert world.incident.status is incident.IncidentStatus.RESOLVED
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.NOT_TAKEN, RollbackStatus.SUCCEEDED]
+    assert world.incident.status is IncidentStatus.RESOLVED
 
 
 def test_a_storm_on_an_escalated_incident_is_judged_together() -> None:
@@ -81,7 +78,7 @@ def test_a_storm_on_an_escalated_incident_is_judged_together() -> None:
     world.advance_clock(10 * MINUTE)
     world.alert("0.first")
     world.pass_time(MINUTE)
-    assert world.incident.status is incident.IncidentStatus.ESCALATED
+    assert world.incident.status is IncidentStatus.ESCALATED
 
     for number in range(50):
         world.alert(f"0.storm{number}")
@@ -124,8 +121,8 @@ def test_a_worse_alert_raises_the_severity_while_the_rollback_runs() -> None:
     world.ports.alerts.open |= {"0.high": False, "0.critical": False}
     world.pass_time(60 * MINUTE)
 
-    trouble = world.incident
-    assert (trouble.severity, trouble.status) == ("CRITICAL", incident.IncidentStatus.RESOLVED)
+    incident = world.incident
+    assert (incident.severity, incident.status) == ("CRITICAL", IncidentStatus.RESOLVED)
     assert len(told(world, "incident.raised-critical")) >= 1
     assert len(world.rollbacks()) == 1
 
@@ -144,15 +141,9 @@ def test_an_alert_of_another_kind_during_a_rollback_opens_its_own_incident() -> 
     world.pass_time(30 * MINUTE)
 
     first, second = world.rollbacks()
-    assert (first.status, second.status) == (
-        rollback.RollbackStatus.SUCCEEDED,
-        rollback.RollbackStatus.NOT_TAKEN,
-    )
+    assert (first.status, second.status) == (RollbackStatus.SUCCEEDED, RollbackStatus.NOT_TAKEN)
     assert first.outcome == "no regression during monitoring"
-    assert [one.status for one in world.incidents()] == [
-        incident.IncidentStatus.RESOLVED,
-        incident.IncidentStatus.ESCALATED,
-    ]
+    assert [one.status for one in world.incidents()] == [IncidentStatus.RESOLVED, IncidentStatus.ESCALATED]
     assert told(world, f"{second.incident}:rollback.escalated")
 
 
@@ -165,8 +156,8 @@ def test_what_asks_for_nothing_ends_no_escalation() -> None:
         world.pass_time(5 * MINUTE)
 
         [trouble], newest = world.incidents(), world.newest_rollback
-        assert (newest.id, newest.status) == (f"{trouble.id}-r{number}", rollback.RollbackStatus.NOT_TAKEN)
-        assert trouble.status is incident.IncidentStatus.ESCALATED
+        assert (newest.id, newest.status) == (f"{trouble.id}-r{number}", RollbackStatus.NOT_TAKEN)
+        assert trouble.status is IncidentStatus.ESCALATED
         assert available_verbs(trouble, newest) == ("retry", "accept", "ack")
         assert bool(told(world, f"rollback.escalated-r{number}")) is (number == 2)
         assert not told(world, f"reopened-{number}")
@@ -180,14 +171,14 @@ def test_an_alert_that_joins_a_question_is_judged_with_it() -> None:
     world.deploy_bad()
     world.alert("0.first")
     world.settle()
-    assert world.rollback.status is rollback.RollbackStatus.PARKED
+    assert world.rollback.status is RollbackStatus.PARKED
     world.carry_out("promote", mode="act")
 
     world.alert("0.second")
     world.pass_time(60 * MINUTE)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollbacks()[0].status is RollbackStatus.SUCCEEDED
 
 
 def test_a_pause_does_not_answer_a_question() -> None:
@@ -200,10 +191,10 @@ def test_a_pause_does_not_answer_a_question() -> None:
     waiting = world.rollback.status
     world.pass_time(30 * MINUTE)
 
-    assert waiting is rollback.RollbackStatus.PARKED
-    one = world.rollback
-    assert (one.status, one.outcome) == (
-        rollback.RollbackStatus.NOT_TAKEN,
+    assert waiting is RollbackStatus.PARKED
+    rollback = world.rollback
+    assert (rollback.status, rollback.outcome) == (
+        RollbackStatus.NOT_TAKEN,
         "the request for approval expired",
     )
 
@@ -219,7 +210,7 @@ def test_a_blip_that_closed_again_is_no_trouble(closed_first: bool) -> None:
     world.pass_time(10 * MINUTE)
 
     assert told(world, "escalated") == []
-    assert {one.status for one in world.incidents()} <= {incident.IncidentStatus.RESOLVED}
+    assert {one.status for one in world.incidents()} <= {IncidentStatus.RESOLVED}
 
 
 def test_an_alert_that_closes_while_the_watch_looks_does_not_end_it() -> None:
@@ -228,7 +219,7 @@ def test_an_alert_that_closes_while_the_watch_looks_does_not_end_it() -> None:
     world.deploy_bad()
     world.alert("0.first")
     world.pass_time(5 * MINUTE)
-    assert world.rollback.status is rollback.RollbackStatus.WATCHING
+    assert world.rollback.status is RollbackStatus.WATCHING
 
     def closed() -> None:
         world.alert("0.late", state="closed")
@@ -247,12 +238,12 @@ def test_an_alert_that_joins_during_monitoring_is_judged_at_once() -> None:
     world.deploy_bad(["getBook"])
     world.alert("0.first", resource=of_function(world, "getBook"))
     world.pass_time(5 * MINUTE)
-    assert world.rollback.status is rollback.RollbackStatus.WATCHING
+    assert world.rollback.status is RollbackStatus.WATCHING
 
     world.alert("0.second", started_at=world.now, resource=of_function(world, "listBooks"))
     world.settle()
 
-    assert world.incident.status is incident.IncidentStatus.INVESTIGATING
+    assert world.incident.status is IncidentStatus.INVESTIGATING
     assert world.rollbacks()[0].outcome == "the watch ended early: a further alert must be judged"
     assert world.find_violated_invariants() == []
 
@@ -264,7 +255,7 @@ def test_another_group_that_fails_during_monitoring_is_an_incident_of_its_own() 
     world.alert("0.first", resource=of_function(world, "getBook"))
     world.pass_time(5 * MINUTE)
     recovered = world.incident
-    assert recovered.status is incident.IncidentStatus.WATCHING
+    assert recovered.status is IncidentStatus.WATCHING
 
     began = world.now
     world.alert("0.second", started_at=began, resource=of_function(world, "payOrder"))
@@ -275,7 +266,7 @@ def test_another_group_that_fails_during_monitoring_is_an_incident_of_its_own() 
     assert second.detected_at >= began
     assert {one.function for one in second.scopes} == {"payOrder"}
     world.pass_time(40 * MINUTE)
-    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
+    assert world.incidents()[0].status is IncidentStatus.RESOLVED
     assert world.find_violated_invariants() == []
 
 
@@ -308,7 +299,7 @@ def ended_beside(joins_at: int | None) -> tuple[World, int]:
         nonlocal commits
         if (verb, side) != ("store.commit", "before"):
             return
-        if [one.status for one in world.rollbacks()] != [rollback.RollbackStatus.WATCHING]:
+        if [one.status for one in world.rollbacks()] != [RollbackStatus.WATCHING]:
             return
         commits += 1
         if commits - 1 == joins_at:
@@ -402,7 +393,7 @@ def test_an_order_waits_when_what_is_live_cannot_be_read() -> None:
     world.pass_time(60 * MINUTE)
 
     assert world.live == stable
-    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
 
 
 def _unavailable() -> None:
@@ -417,10 +408,10 @@ def test_an_order_for_what_was_deleted_since_is_asked_about() -> None:
     world.send_command("rollback", functions=["payOrder"])
     world.pass_time(2 * MINUTE)
 
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.PARKED
-    assert one.question is not None
-    assert one.question.reason == "approval: payOrder: deleted since, and would be created again"
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.PARKED
+    assert rollback.question is not None
+    assert rollback.question.reason == "approval: payOrder: deleted since, and would be created again"
 
 
 def test_answers_that_fail_now_and_then_fail_no_rollback() -> None:
@@ -429,7 +420,7 @@ def test_answers_that_fail_now_and_then_fail_no_rollback() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(5 * MINUTE)
-    assert world.rollback.status is rollback.RollbackStatus.WATCHING
+    assert world.rollback.status is RollbackStatus.WATCHING
     asked: list[int] = []
 
     def every_other(verb: str, side: str) -> None:
@@ -446,7 +437,7 @@ def test_answers_that_fail_now_and_then_fail_no_rollback() -> None:
     world.store.hook = lambda verb, side: None
     world.pass_time(30 * MINUTE)
 
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollbacks()[0].status is RollbackStatus.SUCCEEDED
 
 
 def test_a_pause_longer_than_a_steps_time_fails_nothing() -> None:
@@ -462,7 +453,7 @@ def test_a_pause_longer_than_a_steps_time_fails_nothing() -> None:
     world.pass_time(60 * MINUTE)
 
     assert world.live == stable
-    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
 
 
 def test_a_pause_that_is_never_lifted_ends_the_rollback_and_tells() -> None:
@@ -473,9 +464,9 @@ def test_a_pause_that_is_never_lifted_ends_the_rollback_and_tells() -> None:
     world.alert()
     world.pass_time(45 * MINUTE)
 
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.FAILED
-    assert "held for too long" in one.outcome
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.FAILED
+    assert "held for too long" in rollback.outcome
     assert told(world, "rollback.failed")
 
 
@@ -510,7 +501,7 @@ def build_world_after_media() -> World:
     world.pass_time(2 * MINUTE)
     world.ports.alerts.open["0.media"] = False
     world.pass_time(18 * MINUTE)
-    assert world.incident.status is incident.IncidentStatus.RESOLVED
+    assert world.incident.status is IncidentStatus.RESOLVED
     return world
 
 
@@ -585,9 +576,9 @@ def test_two_incidents_at_once_act_one_after_the_other() -> None:
     world.pass_time(HOUR)
 
     first, second = world.rollbacks()
-    assert first.status is rollback.RollbackStatus.SUCCEEDED
+    assert first.status is RollbackStatus.SUCCEEDED
     assert {step.target for step in world.steps(first.id).values()} == {"getBook"}
-    assert (second.status, second.outcome[:9]) == (rollback.RollbackStatus.NOT_TAKEN, "cool-down")
+    assert (second.status, second.outcome[:9]) == (RollbackStatus.NOT_TAKEN, "cool-down")
     assert [one.timeline[-1].note for one in world.incidents()] == [
         first.outcome,
         f"recovered after the rollback {first.id}",
@@ -607,7 +598,7 @@ def test_the_end_of_an_incident_is_told_after_that_of_its_rollback() -> None:
     assert trouble.ended_at is not None
     assert one.ended_at is not None
     assert one.ended_at <= trouble.ended_at
-    assert trouble.timeline[-1].status is incident.IncidentStatus.RESOLVED
+    assert trouble.timeline[-1].status is IncidentStatus.RESOLVED
 
 
 def test_an_alert_that_comes_after_the_recovery_is_not_dated_before_it() -> None:
@@ -621,7 +612,7 @@ def test_an_alert_that_comes_after_the_recovery_is_not_dated_before_it() -> None
     world.ports.alerts.open["0.media"] = False
     world.pass_time(HOUR)
     first = world.incident
-    assert first.status is incident.IncidentStatus.RESOLVED
+    assert first.status is IncidentStatus.RESOLVED
 
     world.alert("0.late", started_at=began_at, **media)
     world.settle()
@@ -642,6 +633,6 @@ def test_what_was_observed_to_work_is_not_forgotten_when_an_alert_names_another_
     world.alert("0.more", signal="media_failing", resource=of_function(world, "listBooks"))
     world.settle()
 
-    trouble = world.incident
-    assert "searchBooks" in trouble.working
-    assert "listBooks" not in trouble.working
+    incident = world.incident
+    assert "searchBooks" in incident.working
+    assert "listBooks" not in incident.working

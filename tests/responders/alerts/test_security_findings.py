@@ -13,9 +13,9 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import FindingClass, FindingRules, Policy
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.domain.signals import security_finding
 from shared.domain.signals.monitoring_notification import MAX_NOTIFICATION_BYTES, NotificationState
 from shared.domain.signals.security_finding import (
+    CONFIG_FIELD,
     is_security_finding,
     match_breach_policy,
     parse_security_finding,
@@ -189,11 +189,11 @@ def test_a_policy_says_what_is_a_breach() -> None:
 
 def test_an_alert_that_speaks_of_findings_is_an_alert() -> None:
     """Its documentation may say anything; the name at the top decides."""
-    quoting = {"incident": {"documentation": {"content": security_finding.CONFIG_FIELD}}}
+    quoting = {"incident": {"documentation": {"content": CONFIG_FIELD}}}
     both = {**FIRST, "incident": {"incident_id": "0.x"}}
 
     assert not is_security_finding(json.dumps(quoting).encode())
-    assert not is_security_finding(json.dumps({"incident": {security_finding.CONFIG_FIELD: 1}}).encode())
+    assert not is_security_finding(json.dumps({"incident": {CONFIG_FIELD: 1}}).encode())
     assert not is_security_finding(json.dumps(both).encode())
 
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.store import Document, Query
-from shared.domain.data.backups import database_copy as copies
+from shared.domain.data.backups.database_copy import MAX_COPIES_PER_SYSTEM
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_point import RestoreSource
 from shared.domain.policy.resources import BackupRules
@@ -130,13 +130,13 @@ def test_no_more_than_two_are_made_at_once() -> None:
     for _ in range(3):
         request_copy(shop)
         shop.advance_clock(timedelta(seconds=2))
-    assert len(all_copies(shop)) == copies.MAX_COPIES_PER_SYSTEM
+    assert len(all_copies(shop)) == MAX_COPIES_PER_SYSTEM
     assert "are in progress" in refusal_reasons(shop)[0]
 
     pass_time(shop, 15 * MINUTE)
     request_copy(shop)
 
-    assert len(all_copies(shop)) == copies.MAX_COPIES_PER_SYSTEM + 1
+    assert len(all_copies(shop)) == MAX_COPIES_PER_SYSTEM + 1
 
 
 def test_one_command_asks_for_one_copy() -> None:

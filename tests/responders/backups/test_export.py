@@ -9,9 +9,18 @@ from msgspec.structs import replace
 from responders.deployments.messages import parse_deployment_message
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.store import Query
-from shared.domain.data.backups import export as backing
 from shared.domain.data.backups.backup_records import Export, ObjectMetadata
-from shared.domain.data.backups.export import ExportStatus
+from shared.domain.data.backups.export import (
+    FINAL_FILE_SUFFIX,
+    MAX_SNAPSHOT_AGE,
+    ExportStatus,
+    create_backup,
+    find_differing_files,
+    mark_exported,
+    mark_requested,
+    may_request,
+    slot_start,
+)
 from shared.domain.policy.resources import BackupRules
 from tests.support.data.exports import (
     HERE,
@@ -102,7 +111,7 @@ def test_an_export_that_fails_late_is_begun_anew() -> None:
 def test_a_folder_that_holds_an_export_already() -> None:
     """The export is begun anew in a folder of its own, and people can see why."""
     shop = build_system_with_exports()
-    closing = f"{FOLDER}/20260302T1200Z{backing.FINAL_FILE_SUFFIX}"
+    closing = f"{FOLDER}/20260302T1200Z{FINAL_FILE_SUFFIX}"
     shop.ports.mirrors.buckets[HERE][closing] = b"x"
     pass_time(shop, 10 * MINUTE)
 
@@ -128,7 +137,7 @@ def test_an_export_without_its_end() -> None:
     def lose(verb: str, side: str) -> None:
         if (verb, side) == ("exports.look", "after"):
             for name in [*shop.ports.mirrors.buckets[HERE]]:
-                if name.endswith(backing.FINAL_FILE_SUFFIX):
+                if name.endswith(FINAL_FILE_SUFFIX):
                     del shop.ports.mirrors.buckets[HERE][name]
 
     shop.ports.databases.hook = lose
@@ -258,13 +267,11 @@ def test_an_export_that_holds_less_than_its_collections(
     documents: int, status: ExportStatus, attempt: int
 ) -> None:
     """What the database counted at that moment is the least that an export must hold."""
-    begun = backing.mark_requested(
-        backing.create_backup(POLICY, START, START), {"users": 30, "orders": 20}, START
-    )
+    begun = mark_requested(create_backup(POLICY, START, START), {"users": 30, "orders": 20}, START)
     export = Export("o", begun.prefix, START, START, START, documents=documents)
-    files = {f"{begun.folder}/a{backing.FINAL_FILE_SUFFIX}": ObjectMetadata(1, "")}
+    files = {f"{begun.folder}/a{FINAL_FILE_SUFFIX}": ObjectMetadata(1, "")}
 
-    after = backing.mark_exported(begun, export, files, START)
+    after = mark_exported(begun, export, files, START)
 
     assert (after.status, after.attempt) == (status, attempt)
 
@@ -282,9 +289,7 @@ def test_what_counts_as_a_copy(copy: ObjectMetadata | None, differs: bool) -> No
     """Its size and its checksum are those of the original; anything else is copied again."""
     copies = {"a": copy} if copy else {}
 
-    assert backing.find_differing_files({"a": ObjectMetadata(3, "abc=")}, copies) == (
-        ("a",) if differs else ()
-    )
+    assert find_differing_files({"a": ObjectMetadata(3, "abc=")}, copies) == (("a",) if differs else ())
 
 
 @pytest.mark.parametrize(
@@ -298,17 +303,16 @@ def test_what_counts_as_a_copy(copy: ObjectMetadata | None, differs: bool) -> No
 )
 def test_slots_begin_at_midnight(clock: datetime, begins: int) -> None:
     """So that those of all instances and days are the same."""
-    assert backing.slot_start(6 * HOUR, clock) == clock.replace(hour=begins, minute=0, second=0)
+    assert slot_start(6 * HOUR, clock) == clock.replace(hour=begins, minute=0, second=0)
 
 
 @pytest.mark.parametrize(
-    ("late", "fresh"),
-    [(backing.MAX_SNAPSHOT_AGE, True), (backing.MAX_SNAPSHOT_AGE + timedelta(seconds=1), False)],
+    ("late", "fresh"), [(MAX_SNAPSHOT_AGE, True), (MAX_SNAPSHOT_AGE + timedelta(seconds=1), False)]
 )
 def test_a_slot_that_is_served_late(late: timedelta, fresh: bool) -> None:
     """What cannot be exported any more gives way to the last whole minute."""
     now = START + late
-    begun = backing.create_backup(POLICY, START, now)
+    begun = create_backup(POLICY, START, now)
 
     assert (begun.snapshot_at == START) is fresh
     assert begun.snapshot_at.second == 0
@@ -317,9 +321,9 @@ def test_a_slot_that_is_served_late(late: timedelta, fresh: bool) -> None:
 @pytest.mark.parametrize(("after", "may"), [(timedelta(0), False), (MINUTE, True), (59 * MINUTE / 60, False)])
 def test_an_export_is_not_asked_for_while_a_request_may_be_on_its_way(after: timedelta, may: bool) -> None:
     """Two instances begin one export."""
-    asked = backing.mark_requested(backing.create_backup(POLICY, START, START), {}, START)
+    asked = mark_requested(create_backup(POLICY, START, START), {}, START)
 
-    assert backing.may_request(asked.asked_at, START + after) is may
+    assert may_request(asked.asked_at, START + after) is may
 
 
 def test_what_is_live_lies_beside_each_export() -> None:

@@ -7,9 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.errors import Ambiguous, Rejected, Unavailable
-from shared.domain.data.backups import database_copy, restore_test
+from shared.domain.data.backups import database_copy
 from shared.domain.data.backups.backup_records import NativeBackup
 from shared.domain.data.backups.filled_database import FillStatus
+from shared.domain.data.backups.restore_test import choose_backup, leftover_databases
 from shared.domain.policy.resources import BackupRules, ProofRules
 from shared.state.reader import StateReader
 from tests.support.data.restore_tests import (
@@ -219,12 +220,12 @@ def test_every_name_of_a_system_can_be_part_of_a_database_s(system: str) -> None
     [kept] = StateReader(shop.store).backups("bookshop")
     named = replace(shop.policy, system=system)
 
-    intent = restore_test.choose_backup(named, [kept], [], kept.snapshot_at)
+    intent = choose_backup(named, [kept], [], kept.snapshot_at)
 
     assert intent is not None
     for name in (intent.database, database_copy.new_copy_id(system, kept.snapshot_at)):
         assert re.fullmatch("[a-z][a-z0-9-]{2,61}[a-z0-9]", name), name
-    assert restore_test.leftover_databases(system, [intent.database]) == [intent.database]
+    assert leftover_databases(system, [intent.database]) == [intent.database]
 
 
 @pytest.mark.parametrize(("days", "is_native"), [(0, True), (6, False), (7, True)])
@@ -236,7 +237,7 @@ def test_googles_backup_is_restored_each_day_and_an_export_on_sundays(days: int,
     monday, before = kept.snapshot_at, kept.snapshot_at - HOUR
     native = NativeBackup("projects/p/locations/nam5/backups/b", before, monday + 7 * DAY, is_ready=True)
 
-    intent = restore_test.choose_backup(shop.policy, [kept], [native], monday + days * DAY)
+    intent = choose_backup(shop.policy, [kept], [native], monday + days * DAY)
 
     assert intent is not None
     assert intent.is_native is is_native

@@ -21,9 +21,8 @@ from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.domain.commands import credential
 from shared.domain.commands.command import CommandRecord
-from shared.domain.commands.credential import UsedToken, command_fingerprint
+from shared.domain.commands.credential import UsedToken, command_fingerprint, hash_token, token_path
 from tests.support.fakes.identity import FakeIdentity
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.system_events import read_dead_letters
@@ -327,7 +326,7 @@ def test_a_person_with_a_good_token_is_named_in_the_trail(world: World, google: 
     assert read_dead_letters(world) == []
     [record] = records(world)
     assert (record.id, record.actor) == ("mine", ADA.email)
-    used = world.store.get(credential.token_path(credential.hash_token(token)))
+    used = world.store.get(token_path(hash_token(token)))
     assert decode(UsedToken, used.fields).command == "mine"
 
 

@@ -24,8 +24,16 @@ from shared.core.errors import Ambiguous, Unavailable
 from shared.core.store import Document, Put, Query, Write
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.document import DocumentSnapshot, Reference
-from shared.domain.data.erasure import ledger as erasures
-from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord, ErasureProgress
+from shared.domain.data.erasure.ledger import (
+    Erasure,
+    ErasureLedgerRecord,
+    ErasureProgress,
+    erasure_path,
+    has_erased_person,
+    hash_person,
+    ledger_path,
+    person_ids,
+)
 from shared.domain.data.repair.repair_plan import WHOLE_DATABASE
 from shared.domain.policy.data_rules import ErasureRules, Place
 from tests.support.data.restore_tests import HERE, MINUTE, POLICY, THERE, only_proof
@@ -64,7 +72,7 @@ def world(rules: ErasureRules = RULES) -> World:
 
 
 def book(world: World) -> ErasureLedgerRecord:
-    return decode(ErasureLedgerRecord, world.store.get(erasures.ledger_path("bookshop")).fields)
+    return decode(ErasureLedgerRecord, world.store.get(ledger_path("bookshop")).fields)
 
 
 def ledger(world: World) -> list[Erasure]:
@@ -73,7 +81,7 @@ def ledger(world: World) -> list[Erasure]:
 
 def erase(world: World, person: str) -> None:
     """By command, as the prompt sends it."""
-    hashed = erasures.hash_person(book(world).salt, person)
+    hashed = hash_person(book(world).salt, person)
     world.carry_out("erase", person=hashed)
 
 
@@ -117,7 +125,7 @@ def test_the_ledger_names_nobody() -> None:
 
     [entry] = ledger(shop)
     assert entry.places == ("customers/{person}", "orders where customer is {person}")
-    assert entry.hash == erasures.hash_person(book(shop).salt, "ada")
+    assert entry.hash == hash_person(book(shop).salt, "ada")
     kept = str(shop.documents)
     assert "'ada'" not in kept
     assert "/ada" not in kept
@@ -133,7 +141,7 @@ def test_whom_the_application_has_erased_is_read_from_its_own_collection() -> No
     pass_time(shop, MINUTE)
 
     [entry] = ledger(shop)
-    assert entry.hash == erasures.hash_person(book(shop).salt, "ada")
+    assert entry.hash == hash_person(book(shop).salt, "ada")
 
     done = {"who": "bob", "done": clock.now()}
     held[ORIGINAL, "erased/2"] = clock.now()
@@ -155,12 +163,12 @@ def test_two_instances_that_read_at_once() -> None:
         if (verb, side) == ("store.commit", "before"):
             store.hook = no_hook
             read = replace(book(shop), read_until=now - READ_OVERLAP)
-            store.commit([Put(erasures.ledger_path("bookshop"), encode(read))])
+            store.commit([Put(ledger_path("bookshop"), encode(read))])
 
     store.hook = other_writes_first
     update_ledger(shop.ports, shop.policy)
 
-    assert [one.hash for one in ledger(shop)] == [erasures.hash_person(book(shop).salt, "ada")]
+    assert [one.hash for one in ledger(shop)] == [hash_person(book(shop).salt, "ada")]
 
 
 def said_to_be_erased(shop: World, **told: tuple[str, datetime]) -> None:
@@ -279,7 +287,7 @@ def test_of_a_long_ledger_a_page_is_held_at_once(monkeypatch: pytest.MonkeyPatch
     names = [f"{n:064x}" for n in range(1000)]
     for name in names:
         entry = encode(Erasure("bookshop", name, START, ()))
-        shop.store.commit([Put(erasures.erasure_path("bookshop", name), entry)])
+        shop.store.commit([Put(erasure_path("bookshop", name), entry)])
     ask, alive = shop.store.query, list[int]()
 
     def counted(query: Query) -> list[Document]:
@@ -442,7 +450,7 @@ def version(path: str, **fields: Any) -> DocumentSnapshot:
 )
 def test_whom_a_document_may_belong_to(place: Place, document: DocumentSnapshot, persons: list[str]) -> None:
     """By its name or a field, a text or a reference."""
-    assert list(erasures.person_ids(place, document)) == persons
+    assert list(person_ids(place, document)) == persons
 
 
 @pytest.mark.parametrize(
@@ -451,6 +459,6 @@ def test_whom_a_document_may_belong_to(place: Place, document: DocumentSnapshot,
 )
 def test_who_came_back_stays(erased_at: datetime, copied_at: datetime, goes: bool) -> None:
     """A copy that was made after an erasure holds only what came since."""
-    erased = {erasures.hash_person(BOOK.salt, "ada"): erased_at}
+    erased = {hash_person(BOOK.salt, "ada"): erased_at}
 
-    assert erasures.has_erased_person(["ada"], BOOK, erased, copied_at) is goes
+    assert has_erased_person(["ada"], BOOK, erased, copied_at) is goes

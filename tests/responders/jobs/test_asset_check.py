@@ -7,8 +7,13 @@ from msgspec.structs import replace
 
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Query
-from shared.domain.data import asset_protection
-from shared.domain.data.asset_protection import AssetProtectionStatus, ObservedAssets
+from shared.domain.data.asset_protection import (
+    ABSENT_TOPIC_COUNT,
+    AssetProtectionStatus,
+    ObservedAssets,
+    assets_path,
+    evaluate_assets,
+)
 from shared.domain.policy.data_rules import Collection, Derived
 from shared.domain.policy.resources import AssetRules, StaticAsset
 from shared.domain.signals.health import ProbeAnswer
@@ -65,7 +70,7 @@ STATIC, COVERS, PREVIEWS = "static icon", "replicated covers", "regenerated prev
             (),
         ),
         (
-            replace(WELL, listeners={"draw-again": asset_protection.ABSENT_TOPIC_COUNT}),
+            replace(WELL, listeners={"draw-again": ABSENT_TOPIC_COUNT}),
             {PREVIEWS: "nobody can be asked for it: there is no topic draw-again"},
             (),
         ),
@@ -75,7 +80,7 @@ STATIC, COVERS, PREVIEWS = "static icon", "replicated covers", "regenerated prev
 )
 def test_what_does_not_hold(seen: ObservedAssets, faults: dict[str, str], unseen: tuple[str, ...]) -> None:
     """Each asset by what was seen of it; no answer is neither a fault nor well."""
-    found = asset_protection.evaluate_assets(POLICY, seen, None, START)
+    found = evaluate_assets(POLICY, seen, None, START)
 
     assert (found.faults, found.unseen, found.unknown) == (faults, unseen, ())
     assert found.due_at == START + (HOUR if unseen else 24 * HOUR)
@@ -95,9 +100,7 @@ def test_what_does_not_hold(seen: ObservedAssets, faults: dict[str, str], unseen
 )
 def test_what_is_not_seen_any_more(before: AssetProtectionStatus, amiss: set[tuple[str, str]]) -> None:
     """A fault stays one; what stays unseen is told, at once where all would be called well."""
-    found = asset_protection.evaluate_assets(
-        POLICY, replace(WELL, places={"covers": None}), before, START + HOUR
-    )
+    found = evaluate_assets(POLICY, replace(WELL, places={"covers": None}), before, START + HOUR)
 
     assert found.notified_faults == amiss
 
@@ -172,4 +175,4 @@ def test_a_policy_without_assets_asks_nothing() -> None:
     tick_clock(shop)
 
     assert asked == []
-    assert shop.store.get(asset_protection.assets_path("bookshop")).fields is None
+    assert shop.store.get(assets_path("bookshop")).fields is None

@@ -10,19 +10,27 @@ from responders.triggers.clock import ClockTrigger
 from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Rejected, RollbackError, Unavailable
 from shared.core.store import Create, Query
-from shared.domain.audit import anchor
+from shared.domain.audit.anchor import (
+    PENDING_ANCHORS,
+    Anchor,
+    PendingAnchor,
+    anchor_with_expiry,
+    chain_anchor_prefix,
+    encode_anchor,
+    parse_anchor_name,
+)
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.runtime.world import World
 
 
 def waiting(world: World) -> list[str]:
-    query = Query(anchor.PENDING_ANCHORS, (("waiting", "==", True),))
+    query = Query(PENDING_ANCHORS, (("waiting", "==", True),))
     return [one.path for one in world.store.query(query)]
 
 
 def anchored(world: World, chain: str) -> list[tuple[int, str]]:
-    found = map(anchor.parse_anchor_name, world.ports.anchors.names(anchor.chain_anchor_prefix(chain)))
+    found = map(parse_anchor_name, world.ports.anchors.names(chain_anchor_prefix(chain)))
     return [(one.sequence, one.hash) for one in found if one is not None]
 
 
@@ -152,7 +160,7 @@ def test_more_than_one_sweep_can_take() -> None:
     """A sweep takes a bounded part; the next ones take the rest."""
     world = World()
     for number in range(MAX_PARALLEL_WRITES + 5):
-        asked = anchor.Anchor("systems/x", number, f"{number:064x}")
+        asked = Anchor("systems/x", number, f"{number:064x}")
         world.store.commit([_asked(asked)])
 
     write_anchors(world.ports)
@@ -161,15 +169,15 @@ def test_more_than_one_sweep_can_take() -> None:
     assert waiting(world) == []
 
 
-def _asked(one: anchor.Anchor) -> Create:
-    return Create(f"{anchor.PENDING_ANCHORS}/{one.sequence}", encode(anchor.PendingAnchor(one.name, one)))
+def _asked(one: Anchor) -> Create:
+    return Create(f"{PENDING_ANCHORS}/{one.sequence}", encode(PendingAnchor(one.name, one)))
 
 
 def test_a_slow_bucket_does_not_hold_up_the_next_sweep() -> None:
     """After ten seconds no further one is begun."""
     world = World()
     for number in range(20):
-        world.store.commit([_asked(anchor.Anchor("systems/x", number, f"{number:064x}"))])
+        world.store.commit([_asked(Anchor("systems/x", number, f"{number:064x}"))])
     clock = world.ports.clock
     world.ports.anchors.hook = lambda *_: clock.sleep(1.5)
     started = clock.monotonic()
@@ -208,13 +216,13 @@ def test_without_a_bucket(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_names_of_something_else(name: str) -> None:
     """What else lies in the bucket is no anchor."""
-    assert anchor.parse_anchor_name(name) is None
+    assert parse_anchor_name(name) is None
 
 
 def test_a_name_tells_its_anchor() -> None:
     """Chain, number and hash, past a million entries too."""
     for number in (1, 999_999, 1_000_000):
-        one = anchor.Anchor("rollbacks/INC-20260302-001-r2", number, "a" * 64)
-        assert anchor.parse_anchor_name(one.name) == one
-        assert anchor.anchor_with_expiry(one, anchor.encode_anchor(one)) == one
-        assert anchor.anchor_with_expiry(one, b"\xff") == one
+        one = Anchor("rollbacks/INC-20260302-001-r2", number, "a" * 64)
+        assert parse_anchor_name(one.name) == one
+        assert anchor_with_expiry(one, encode_anchor(one)) == one
+        assert anchor_with_expiry(one, b"\xff") == one

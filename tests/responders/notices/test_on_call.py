@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.incidents import incident
 from shared.domain.incidents.escalation import create_escalation_notices
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import measure_recovery
 from shared.domain.policy.channels import Channel, ChannelKind, Rung
 from shared.domain.policy.scenario_names import ScenarioName
@@ -56,10 +56,10 @@ def test_an_acknowledged_incident_pages_nobody_more() -> None:
     world.pass_time(HOUR)
 
     assert paged(world) == ["anna", "record"]
-    trouble = world.incident
-    assert trouble.acknowledged_by == "anna"
-    assert trouble.acknowledged_at is not None
-    assert trouble.status is incident.IncidentStatus.ESCALATED
+    incident = world.incident
+    assert incident.acknowledged_by == "anna"
+    assert incident.acknowledged_at is not None
+    assert incident.status is IncidentStatus.ESCALATED
 
 
 def test_whoever_orders_a_rollback_has_acknowledged_its_incident() -> None:
@@ -112,15 +112,15 @@ def test_who_acts_on_an_incident_has_acknowledged_it(verb: str) -> None:
     world.deploy_bad()
     world.alert()
     world.settle()
-    trouble = world.incident
-    about = {} if verb in ("pause", "resume") else {"incident": trouble.id}
+    incident = world.incident
+    about = {} if verb in ("pause", "resume") else {"incident": incident.id}
 
     world.send_command(verb, actor="anna", **about)
     world.deliver_commands()
-    trouble = world.incident
+    incident = world.incident
     world.pass_time(HOUR)
 
-    assert trouble.acknowledged_by == "anna"
+    assert incident.acknowledged_by == "anna"
     assert paged(world) == []
 
 
@@ -154,16 +154,16 @@ def test_an_acknowledgement_outlives_what_the_worker_writes_after_it() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    trouble = world.incident
-    assert (trouble.status, trouble.acknowledged_by) == (incident.IncidentStatus.RESOLVED, "anna")
+    incident = world.incident
+    assert (incident.status, incident.acknowledged_by) == (IncidentStatus.RESOLVED, "anna")
 
 
 def test_a_response_time_that_is_breached_is_told_once() -> None:
     """The target that `status` shows runs from detection, whatever has become of it."""
     world = outage()
-    trouble = world.incident
-    times = measure_recovery(BOOKSHOP, trouble, world.rollbacks())
-    assert trouble.respond_by == times.recover_by == trouble.detected_at + 10 * MINUTE
+    incident = world.incident
+    times = measure_recovery(BOOKSHOP, incident, world.rollbacks())
+    assert incident.respond_by == times.recover_by == incident.detected_at + 10 * MINUTE
 
     world.pass_time(HOUR)
 
@@ -201,15 +201,15 @@ def test_a_raised_incident_has_less_time_and_wakes_more_people() -> None:
     path = replace(BOOKSHOP.signals["critical_path_blocked"], scenario=ScenarioName.COMPLETE)
     signals = {**BOOKSHOP.signals, "critical_path_blocked": path}
     world = outage("critical_path_blocked", replace(LADDER, signals=signals))
-    trouble = world.incident
-    assert trouble.respond_by == trouble.detected_at + 15 * MINUTE
+    incident = world.incident
+    assert incident.respond_by == incident.detected_at + 15 * MINUTE
     world.pass_time(MINUTE)
 
     world.alert("0.worse")
     world.pass_time(HOUR)
 
-    trouble = world.incident
-    assert trouble.respond_by == trouble.detected_at + 5 * MINUTE
+    incident = world.incident
+    assert incident.respond_by == incident.detected_at + 5 * MINUTE
     [breach] = breaches(world)
     assert breach.startswith("response-time-critical")
     assert paged(world) == ["anna", "boss", "record"]

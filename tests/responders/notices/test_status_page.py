@@ -18,8 +18,8 @@ from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import build_status_page, disruption_spans
 from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, render_objects
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.state import work_queue
 from shared.state.reader import StateReader
+from shared.state.work_queue import STATUS_PAGE, publish_work_item
 from tests.support.decision.outages import ABOUT_GET_BOOK, make_function_fail, of_function, raise_probe_alarm
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import no_hook
@@ -198,8 +198,8 @@ def test_an_escalation_waits_for_a_second_source() -> None:
     world.ports.pages = MemoryPages()
     world.ports.counts.rates["getBook"] = 0.0
     raise_alarm_without_change(world)
-    found = world.incident
-    assert (found.status, found.is_unconfirmed) == (IncidentStatus.DETECTED, True)
+    incident = world.incident
+    assert (incident.status, incident.is_unconfirmed) == (IncidentStatus.DETECTED, True)
     assert "Under investigation. We are checking a report" in read_page(world)
     assert ["detected", "users"] not in list_notices(world)
     assert ["rollback.escalated", "night-shift"] not in list_notices(world)
@@ -284,9 +284,9 @@ def test_an_escalated_false_alarm_is_no_outage(joined: bool) -> None:
         world.alert(f"probe:bookshop:{number}", "closed", resource=ABOUT_GET_BOOK)
     world.pass_time(5 * MINUTE)
 
-    over = world.incident
-    assert over.status is IncidentStatus.RESOLVED
-    assert {turn.word for turn in public_status_changes(over)} == {"checking a report", "resolved"}
+    incident = world.incident
+    assert incident.status is IncidentStatus.RESOLVED
+    assert {turn.word for turn in public_status_changes(incident)} == {"checking a report", "resolved"}
     assert "All parts work." in read_page(world)
 
 
@@ -686,7 +686,7 @@ def test_a_writer_that_dies_anywhere(verb: str, side: str) -> None:
 
     due = [*world.waiting()]
     now = world.now
-    work_queue.publish_work_item(world.ports.bus, work_queue.STATUS_PAGE, "bookshop", now)
+    publish_work_item(world.ports.bus, STATUS_PAGE, "bookshop", now)
     [message] = [one for one in world.waiting() if one not in due]
     pages.hook = world.store.hook = die
     with pytest.raises(Died):
@@ -709,7 +709,7 @@ def test_a_slow_writer_does_not_undo_a_newer_page() -> None:
     world = build_world_with_page()
     pages = world.ports.pages
     assert pages is not None
-    work_queue.publish_work_item(world.ports.bus, work_queue.STATUS_PAGE, "bookshop", world.now)
+    publish_work_item(world.ports.bus, STATUS_PAGE, "bookshop", world.now)
     [message] = world.waiting()
     slow = [True]
 
@@ -729,7 +729,7 @@ def test_a_slow_writer_does_not_undo_a_newer_page() -> None:
 def test_a_request_for_a_page_that_comes_late(late: timedelta, written: bool) -> None:
     """Later ones have asked for it again: a storm of old ones writes nothing."""
     world = build_world_with_page()
-    work_queue.publish_work_item(world.ports.bus, work_queue.STATUS_PAGE, "bookshop", world.now - late)
+    publish_work_item(world.ports.bus, STATUS_PAGE, "bookshop", world.now - late)
 
     world.settle()
 

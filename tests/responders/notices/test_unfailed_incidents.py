@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import measure_recovery, recovery_lines
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, Component, StatusPage
 from shared.domain.policy.scenario_names import Mode, ScenarioName
@@ -50,10 +50,6 @@ def declare(**changes: Any) -> World:
     return world
 
 
-def newest(world: World) -> Incident:
-    return world.newest_incident
-
-
 def read_parts(world: World) -> dict[str, dict[str, Any]]:
     """How the page shows each part."""
     return {one["name"]: one for one in json.loads(read_page(world, JSON))["_status"]["parts"]}
@@ -67,8 +63,8 @@ def sent(world: World, channel: str) -> list[str]:
 
 def read_times(world: World) -> tuple[str, ...]:
     """The durations of the newest incident, as people read them."""
-    mine = [one for one in world.rollbacks() if one.incident == newest(world).id]
-    return recovery_lines(measure_recovery(world.policy, newest(world), mine), world.now)
+    mine = [one for one in world.rollbacks() if one.incident == world.newest_incident.id]
+    return recovery_lines(measure_recovery(world.policy, world.newest_incident, mine), world.now)
 
 
 def test_a_declared_breach_is_no_outage() -> None:
@@ -76,7 +72,7 @@ def test_a_declared_breach_is_no_outage() -> None:
     world = declare()
 
     page, part = read_page(world), read_parts(world)["Website"]
-    assert newest(world).status is IncidentStatus.ESCALATED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED
     assert (part["state"], part["uptime"]) == ("checked", 1.0)
     assert part["words"] == "Under investigation. We are checking The Bookshop as a precaution."
     assert read_parts(world)["Catalogue"]["state"] == "working"
@@ -88,7 +84,7 @@ def test_a_declared_breach_is_no_outage() -> None:
     assert "The Bookshop: under investigation" in sent(world, "users")[0]
     assert "Impact: under investigation: Website" in sent(world, "team")[1]
     assert read_times(world) == ("nothing was observed to fail",)
-    impact = measure_impact(world.policy, newest(world), ImpactCounts(), world.now)
+    impact = measure_impact(world.policy, world.newest_incident, ImpactCounts(), world.now)
     assert (impact.downtime_seconds, summarize_impact(impact)) == (0.0, "nothing was observed to fail")
 
 
@@ -106,12 +102,12 @@ def test_an_escalated_breach_ends_after_the_declared_time(asks: bool) -> None:
     waits = world.newest_rollback.status is RollbackStatus.PARKED
     world.advance_clock(HOUR)
     world.pass_time(5 * MINUTE)
-    escalated = newest(world).status
+    escalated = world.newest_incident.status
     world.advance_clock(world.policy.gates.unobserved_after)
     world.pass_time(2 * MINUTE)
 
     assert (waits, escalated) == (asks, IncidentStatus.ESCALATED)
-    assert newest(world).status is IncidentStatus.RECOVERY_NOT_OBSERVED
+    assert world.newest_incident.status is IncidentStatus.RECOVERY_NOT_OBSERVED
     assert read_parts(world)["Website"]["uptime"] == 1.0
     assert {one["state"] for one in read_parts(world).values()} == {"working"}
     assert "Under investigation: Website" in read_page(world)
@@ -124,14 +120,14 @@ def test_a_failure_in_a_declared_incident_counts_from_its_alert() -> None:
     world.alert(function="listBooks")
     alerted_at = world.now
     world.pass_time(MINUTE)
-    began_at = newest(world).failure_observed_at
+    began_at = world.newest_incident.failure_observed_at
 
     assert began_at is not None
     assert began_at - alerted_at < timedelta(seconds=1)
     assert len(world.incidents()) == 1
     parts = read_parts(world)
     assert (parts["Catalogue"]["state"], parts["Website"]["uptime"]) == ("down", 1.0)
-    impact = measure_impact(world.policy, newest(world), ImpactCounts(), world.now)
+    impact = measure_impact(world.policy, world.newest_incident, ImpactCounts(), world.now)
     assert impact.began_at == began_at
     assert 0.0 < impact.downtime_seconds <= 60.0
     assert "not recovered yet" in read_times(world)[1]
@@ -147,13 +143,13 @@ def test_a_rollback_of_a_declared_breach_restores_nothing() -> None:
     world.send_command("breach")
     world.pass_time(MINUTE)
     for person in ("ada", "bob"):
-        incident = newest(world).id
+        incident = world.newest_incident.id
         world.send_command("approve", incident=incident, actor=person)
         world.pass_time(MINUTE)
     world.pass_time(3 * MINUTE)
 
     website = read_parts(world)["Website"]
-    assert newest(world).status is IncidentStatus.WATCHING
+    assert world.newest_incident.status is IncidentStatus.WATCHING
     assert (website["state"], website["uptime"]) == ("checked", 1.0)
     assert website["words"].startswith("Maintenance. We have changed some parts of The Bookshop.")
     changed, verified = read_times(world)[:2]
@@ -179,7 +175,7 @@ def test_an_unpin_of_a_working_system_is_no_outage() -> None:
     """It restores and recovers nothing, has no target, and no part is troubled."""
     world = unpinned()
     world.pass_time(MINUTE)
-    world.send_command("publish", incident=newest(world).id)
+    world.send_command("publish", incident=world.newest_incident.id)
     world.pass_time(MINUTE)
 
     changed, verified, *_ = read_times(world)
@@ -204,7 +200,7 @@ def test_an_order_of_a_working_system_names_no_stable_version() -> None:
     world.pass_time(20 * MINUTE)
     world.send_command("rollback", reason="r2 is too dear", severity="MEDIUM")
     world.pass_time(8 * MINUTE)
-    world.send_command("publish", incident=newest(world).id)
+    world.send_command("publish", incident=world.newest_incident.id)
     world.pass_time(MINUTE)
 
     assert "stable version" not in read_page(world)
@@ -224,7 +220,7 @@ def test_an_order_against_what_fails_recovers() -> None:
     world.send_command("rollback", reason="checkout is broken")
     world.pass_time(6 * MINUTE)
 
-    assert newest(world).has_failed
+    assert world.newest_incident.has_failed
     restored, recovered, *_ = read_times(world)
     assert restored.startswith("traffic restored ")
     assert recovered.startswith("recovered ")

@@ -11,8 +11,13 @@ from msgspec.structs import replace
 from shared.core.codec import encode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Put
-from shared.domain.data.erasure import ledger
-from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord
+from shared.domain.data.erasure.ledger import (
+    Erasure,
+    ErasureLedgerRecord,
+    erasure_path,
+    hash_person,
+    ledger_path,
+)
 from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH, PushResult
 from shared.domain.policy.data_rules import ErasureRules, Place
 from tests.support.notices.notices import read_notices as kept
@@ -212,13 +217,10 @@ def test_whoever_was_erased_is_not_told(place: Place) -> None:
     """Though their document is still there, whether its name or a field says whose it is."""
     world = build_world_with_users(3)
     now, system = world.now, BOOKSHOP.system
-    hashed = ledger.hash_person("salt", user_name(1))
+    hashed = hash_person("salt", user_name(1))
     entry, book = Erasure(system, hashed, now, ()), ErasureLedgerRecord(system, "salt", now)
     world.store.commit(
-        [
-            Put(ledger.ledger_path(system), encode(book)),
-            Put(ledger.erasure_path(system, hashed), encode(entry)),
-        ]
+        [Put(ledger_path(system), encode(book)), Put(erasure_path(system, hashed), encode(entry))]
     )
     policy = replace(build_policy_with_devices(), erasure=ErasureRules((place,)))
     world.policy = policy

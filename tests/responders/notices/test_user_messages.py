@@ -11,8 +11,13 @@ from msgspec.structs import replace
 from shared.core.codec import encode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Put
-from shared.domain.data.erasure import ledger
-from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord
+from shared.domain.data.erasure.ledger import (
+    Erasure,
+    ErasureLedgerRecord,
+    erasure_path,
+    hash_person,
+    ledger_path,
+)
 from shared.domain.notices.notice import NoticeStatus
 from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import ChannelKind
@@ -200,12 +205,9 @@ def test_whoever_was_erased_gets_no_mail(kind: ChannelKind, tmp_path: Path) -> N
     """Though their document is still there."""
     world = build_world_with_addresses(tmp_path, USERS, kind)
     now, system = world.now, BOOKSHOP.system
-    hashed = ledger.hash_person("salt", "bob")
+    hashed = hash_person("salt", "bob")
     entry, book = Erasure(system, hashed, now, ()), ErasureLedgerRecord(system, "salt", now)
-    writes = [
-        Put(ledger.ledger_path(system), encode(book)),
-        Put(ledger.erasure_path(system, hashed), encode(entry)),
-    ]
+    writes = [Put(ledger_path(system), encode(book)), Put(erasure_path(system, hashed), encode(entry))]
     world.store.commit(writes)
     world.policy = replace(world.policy, erasure=ErasureRules((Place("users"),)))
     world.start_instances()

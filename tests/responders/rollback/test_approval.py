@@ -8,7 +8,7 @@ from shared.core.errors import Unavailable
 from shared.core.store import Query, Update
 from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.deployments.inventory.traffic import TrafficTarget
-from shared.domain.incidents import incident
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.notices.recipients import incident_stage
 from shared.domain.policy.channels import IncidentStage
 from shared.domain.policy.scenario_names import ScenarioName
@@ -107,7 +107,7 @@ def test_a_rejected_plan_is_not_carried_out_and_nothing_else_is_either() -> None
     first, *others = world.rollbacks()
     assert (first.status, first.outcome) == (RollbackStatus.NOT_TAKEN, "rejected by bob: we fix forward")
     assert {one.status for one in others} <= {RollbackStatus.NOT_TAKEN}
-    assert world.newest_incident.status is incident.IncidentStatus.ESCALATED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED
     assert "we fix forward" in find_notice(world, "rollback.rejected")["text"]
 
 
@@ -335,7 +335,7 @@ def test_a_question_alone_publishes_no_outage() -> None:
     world.pass_time(4 * MINUTE)
 
     late = world.incident
-    assert (late.status, late.is_unconfirmed) == (incident.IncidentStatus.INVESTIGATING, False)
+    assert (late.status, late.is_unconfirmed) == (IncidentStatus.INVESTIGATING, False)
 
 
 def test_a_question_expires_although_every_alert_is_over() -> None:

@@ -10,8 +10,7 @@ from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Service
 from shared.domain.incidents.incident import IncidentStatus, TimelineEvent, public_status_changes
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.presentation.status_page import STATUS_SENTENCES
-from shared.domain.rollback import pins
-from shared.domain.rollback.pins import Pin
+from shared.domain.rollback.pins import Pin, pin_after_shift, pins_older_than, unpin_line
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.signals.alert import IncidentScope
 from shared.domain.system_record import System
@@ -40,7 +39,7 @@ def shifted(goal: Traffic, origin: Traffic = FOLLOWING, rollback: str = "INC-1")
 
 
 def pinned(origin: Traffic = FOLLOWING) -> Pin:
-    pin = pins.pin_after_shift(shifted((build_traffic_target("r-1"),), origin), None)
+    pin = pin_after_shift(shifted((build_traffic_target("r-1"),), origin), None)
     assert pin is not None
     return pin
 
@@ -75,7 +74,7 @@ def test_a_shift_from_the_newest_to_a_name_pins() -> None:
 )
 def test_what_a_further_shift_makes_of_a_pin(goal: Traffic, holds: bool, before: Traffic) -> None:
     """It is moved, and goes on to what was before the first; or it ends."""
-    after = pins.pin_after_shift(shifted(goal, (build_traffic_target("r-1"),), "INC-2"), pinned())
+    after = pin_after_shift(shifted(goal, (build_traffic_target("r-1"),), "INC-2"), pinned())
 
     assert after is not None
     assert (after.ended_at is None, after.before) == (holds, before)
@@ -88,7 +87,7 @@ def test_what_was_split_by_name_is_no_pin_of_ours_once_it_is_so_again() -> None:
     split = (build_traffic_target("r-1", 90), build_traffic_target("r-2", 10))
     pin = pinned(split)
 
-    after = pins.pin_after_shift(shifted(split, (build_traffic_target("r-1"),), "INC-2"), pin)
+    after = pin_after_shift(shifted(split, (build_traffic_target("r-1"),), "INC-2"), pin)
 
     assert after is not None
     assert after.ended_at == START
@@ -96,7 +95,7 @@ def test_what_was_split_by_name_is_no_pin_of_ours_once_it_is_so_again() -> None:
 
 def test_a_shift_to_the_newest_of_what_was_never_pinned_leaves_no_pin() -> None:
     """There is nothing to lift."""
-    assert pins.pin_after_shift(shifted(FOLLOWING, (build_traffic_target("r-1"),)), None) is None
+    assert pin_after_shift(shifted(FOLLOWING, (build_traffic_target("r-1"),)), None) is None
 
 
 @pytest.mark.parametrize(
@@ -147,7 +146,7 @@ def test_a_pin_holds_as_long_as_the_requests_go_there(traffic: Traffic, holds: b
 @pytest.mark.parametrize(("after", "old"), [(3 * DAY, False), (3 * DAY + MINUTE, True)])
 def test_a_pin_is_old_once_it_holds_for_longer(after: timedelta, old: bool) -> None:
     """Just as long is not longer."""
-    assert bool(pins.pins_older_than([pinned()], 3 * DAY, START + after)) == old
+    assert bool(pins_older_than([pinned()], 3 * DAY, START + after)) == old
 
 
 # What rollbacks leave, and what ends it
@@ -166,8 +165,8 @@ def test_a_rollback_leaves_a_pin_for_each_function() -> None:
     assert one.revisions == {"getbook-00001": 100}
     assert one.since < (rollback.shifted_at or one.since)
     line = "rollback unpin --system bookshop --function getBook --reason 'serve the newest revision'"
-    assert pins.unpin_line("bookshop", [one.function], "") == line
-    assert pins.unpin_line("bookshop", [one.function], "INC-1") == f"once INC-1 has ended: {line}"
+    assert unpin_line("bookshop", [one.function], "") == line
+    assert unpin_line("bookshop", [one.function], "INC-1") == f"once INC-1 has ended: {line}"
 
 
 def test_who_ordered_a_rollback_owns_its_pins() -> None:

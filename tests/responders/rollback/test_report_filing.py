@@ -11,12 +11,11 @@ from msgspec.structs import replace
 from responders.rollback.report_filing import count_impact
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
-from shared.domain.incidents import incident
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.notices.notice import NoticeStatus
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.system_policy import Outage
-from shared.domain.reports import filed_report
-from shared.domain.reports.filed_report import FiledReport
+from shared.domain.reports.filed_report import FiledReport, report_path
 from shared.domain.reports.impact import ImpactCounts
 from shared.state.reader import StateReader
 from tests.support.fakes.storage.public_pages import MemoryPages
@@ -49,7 +48,7 @@ def over(policy: Any = COUNTING, prepare: Callable[[World], None] = lambda _: No
 
 
 def report(world: World) -> FiledReport:
-    fields = world.documents[filed_report.report_path(IT["incident"])]
+    fields = world.documents[report_path(IT["incident"])]
     return decode(FiledReport, fields)
 
 
@@ -155,10 +154,10 @@ def test_requests_of_a_move_that_may_be_counted_later() -> None:
 def test_whom_a_short_trouble_has_met_is_counted() -> None:
     """Routers count by whole minutes: those that it has touched are counted whole."""
     world = over()
-    one = world.incident
-    began = one.onset_at.replace(second=20, microsecond=0)
-    judged = replace(one.timeline[0], status=incident.IncidentStatus.INVESTIGATING)
-    brief = replace(one, onset_at=began, timeline=[judged], ended_at=began + HALF_A_MINUTE)
+    incident = world.incident
+    began = incident.onset_at.replace(second=20, microsecond=0)
+    judged = replace(incident.timeline[0], status=IncidentStatus.INVESTIGATING)
+    brief = replace(incident, onset_at=began, timeline=[judged], ended_at=began + HALF_A_MINUTE)
 
     found = count_impact(world.ports, COUNTING, brief, ImpactCounts(), world.now)
 
@@ -183,13 +182,13 @@ def test_a_redelivery_files_nothing_twice() -> None:
     """What is written is due no more."""
     world = over()
     world.pass_time(6 * MINUTE)
-    before = dict(world.documents[filed_report.report_path(IT["incident"])])
+    before = dict(world.documents[report_path(IT["incident"])])
 
     due = {"kind": "report", "id": IT["incident"], "due_at": "2026-03-02T12:00:00Z"}
     world.publish("rollback-work", due)
     world.settle()
 
-    assert world.documents[filed_report.report_path(IT["incident"])] == before
+    assert world.documents[report_path(IT["incident"])] == before
 
 
 def test_metrics_that_give_no_answer_are_waited_for_and_not_for_ever() -> None:
@@ -236,7 +235,7 @@ def test_of_a_false_alarm_nobody_is_reminded() -> None:
     world.alert()
     world.alert(state="closed")
     world.pass_time(20 * MINUTE)
-    assert world.incident.status is incident.IncidentStatus.RESOLVED
+    assert world.incident.status is IncidentStatus.RESOLVED
 
     assert report(world).written_at is not None
     assert said(world, "report") + said(world, "root-cause") == []

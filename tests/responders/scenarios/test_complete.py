@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios.registry import NEW_CLIENTS_WARNING
-from shared.domain.deployments import deployment
-from shared.domain.incidents import incident
+from shared.domain.deployments.deployment import DeploymentStatus
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import notice_texts
@@ -44,10 +44,10 @@ def test_a_bad_site() -> None:
     unmeasured = "not known to be over: frontend unavailable"
     assert rollback.outcome == f"no regression of what it changed, {unmeasured}"
     assert {name: it.status for name, it in read_deployments(world).items()} == {
-        "v1": deployment.DeploymentStatus.STABLE,
-        "bad": deployment.DeploymentStatus.BAD,
+        "v1": DeploymentStatus.STABLE,
+        "bad": DeploymentStatus.BAD,
     }
-    assert world.incident.status is incident.IncidentStatus.INVESTIGATING
+    assert world.incident.status is IncidentStatus.INVESTIGATING
 
 
 def test_what_no_check_observes_to_recover_is_never_resolved() -> None:
@@ -61,8 +61,8 @@ def test_what_no_check_observes_to_recover_is_never_resolved() -> None:
     world.advance_clock(world.policy.gates.unobserved_after)
     world.pass_time(2 * MINUTE)
 
-    assert (waiting.status, waiting.ended_at) == (incident.IncidentStatus.INVESTIGATING, None)
-    assert world.incident.status is incident.IncidentStatus.RECOVERY_NOT_OBSERVED
+    assert (waiting.status, waiting.ended_at) == (IncidentStatus.INVESTIGATING, None)
+    assert world.incident.status is IncidentStatus.RECOVERY_NOT_OBSERVED
     assert not any("works again" in text for text in notice_texts(world, "incident.recovery-not-observed"))
 
 
@@ -89,7 +89,7 @@ def test_everything_at_once() -> None:
     assert (live_resources(world)["rules"], live_resources(world)["mfa"]) == ("r1", "ENABLED")
     assert live_resources(world)["indexes"] == []  # what stands between code and data is another scenario's
     assert world.find_violated_invariants() == []
-    assert world.incident.status is incident.IncidentStatus.INVESTIGATING
+    assert world.incident.status is IncidentStatus.INVESTIGATING
 
 
 @pytest.mark.parametrize("part", ["site", "colour"])
@@ -136,15 +136,15 @@ def test_what_asks_is_not_wanted(word: str) -> None:
     deploy_bad_release(world, "sites", "rules")
     start_outage(world, "frontend_unavailable", "rules")
     world.pass_time(MINUTE)
-    one = world.incident
+    incident = world.incident
     if word == "reject":
-        world.send_command("reject", incident=one.id)
+        world.send_command("reject", incident=incident.id)
 
     world.pass_time(HOUR)
 
     assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v1", "r2")
     assert [it.status for it in world.rollbacks()] == [RollbackStatus.SUCCEEDED, RollbackStatus.NOT_TAKEN]
-    assert world.incident.status is incident.IncidentStatus.ESCALATED
+    assert world.incident.status is IncidentStatus.ESCALATED
 
 
 def test_well_without_what_asks() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios import not_restored
+from responders.scenarios.not_restored import format_unrestored_lines
 from shared.domain.deployments.inventory.inventory_parts import (
     FunctionState,
     Generation,
@@ -74,12 +74,12 @@ def test_what_is_told_beside_the_code(
     then: WholeInventory | None, now: WholeInventory | None, told: list[str]
 ) -> None:
     """A change is told, what queued events will meet is, and unknown is not none."""
-    assert list(not_restored.format_unrestored_lines({SEND}, {}, then, now)) == told
+    assert list(format_unrestored_lines({SEND}, {}, then, now)) == told
 
 
 def test_a_function_that_does_not_go_back_is_not_told_of() -> None:
     """Its events meet the code that they met before."""
-    assert list(not_restored.format_unrestored_lines(set(), {}, FED, FED)) == []
+    assert list(format_unrestored_lines(set(), {}, FED, FED)) == []
 
 
 def test_that_queued_events_meet_the_old_code_is_told_with_a_rollback() -> None:

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from cli.act.replay import Replay
 from shared.core import topics
 from shared.core.store import Query
-from shared.domain.audit import system_chain
+from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, system_events_path
 from shared.domain.policy.system_policy import FindingRules
-from shared.domain.rollback import rollback
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.ports.messaging import DeadLetter
 from tests.support.fakes.pubsub.dead_letters import MemoryLetters
 from tests.support.notices.system_events import read_dead_letters
@@ -80,7 +80,7 @@ def test_an_order_of_three_days_ago_is_not_given_today() -> None:
     assert letter["replayed_from"] == "41"
     replay(world, refused(world))
     assert letter == {**read_dead_letters(world)[-1], "message_id": letter["message_id"]}
-    trail = world.store.query(Query(system_chain.system_events_path(system_chain.UNCLAIMED_SYSTEM)))
+    trail = world.store.query(Query(system_events_path(UNCLAIMED_SYSTEM)))
     told = [one.fields["facts"] for one in trail if one.fields]
     assert [one["replayed_from"] for one in told] == ["41", "41"]
 
@@ -99,7 +99,7 @@ def test_an_order_of_just_now_that_comes_back_twice_is_given_once() -> None:
     world.pass_time(60 * MINUTE)
 
     assert world.live == stable
-    assert [one.status for one in world.rollbacks()] == [rollback.RollbackStatus.SUCCEEDED]
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED]
     assert "commands/41" in world.documents
 
 
@@ -128,9 +128,9 @@ def test_an_alert_of_three_days_ago_rolls_nothing_back() -> None:
     world.pass_time(30 * MINUTE)
 
     assert world.live == bad
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.NOT_TAKEN
-    assert "stale" in one.outcome
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.NOT_TAKEN
+    assert "stale" in rollback.outcome
 
 
 def test_a_finding_of_three_days_ago_is_as_old() -> None:

@@ -11,7 +11,7 @@ from responders.triggers.alerts import AlertsTrigger
 from shared.core import topics
 from shared.core.errors import Moved, Refused, Unavailable
 from shared.core.pubsub_message import PubSubMessage
-from shared.domain.rollback import rollback
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
@@ -60,7 +60,7 @@ def test_trouble_has_begun_before_it_is_told_of() -> None:
     world.pass_time(timedelta(hours=1))
 
     assert world.incident.onset_at == said_at
-    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
 
 
 def test_one_alert_makes_incident_rollback_public_state_and_notice_at_once() -> None:
@@ -164,7 +164,7 @@ def test_an_alert_that_joins_while_the_incident_ends_is_not_lost() -> None:
     world.deploy_bad()
     world.alert("0.first")
     world.pass_time(timedelta(minutes=5))
-    assert world.rollback.status is rollback.RollbackStatus.WATCHING
+    assert world.rollback.status is RollbackStatus.WATCHING
     ended: list[bool] = []
 
     def end_it_meanwhile(verb: str, side: str) -> None:

@@ -10,8 +10,8 @@ from responders.commands.registry import COMMANDS
 from shared.core import topics
 from shared.core.errors import Refused
 from shared.domain.commands.command import SCHEMA_FILE, parse_command
-from shared.domain.incidents import incident
-from shared.domain.rollback import rollback
+from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import set_failure_rate
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.approvals import order_to_expiring_deployment
@@ -34,10 +34,10 @@ def test_a_forced_rollback_needs_no_alert_and_no_promotion() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.SUCCEEDED
-    assert one.order is not None
-    assert one.order.reason == "a test"
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert rollback.order is not None
+    assert rollback.order.reason == "a test"
     assert world.find_violated_invariants() == []
 
 
@@ -91,9 +91,9 @@ def test_a_deployment_that_is_gone_by_then_is_escalated_and_nothing_moves() -> N
     world.pass_time(HOUR)
 
     assert world.live == bad
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.NOT_TAKEN
-    assert "target" in one.outcome
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.NOT_TAKEN
+    assert "target" in rollback.outcome
 
 
 def test_nothing_to_do_is_said_and_nothing_is_done() -> None:
@@ -103,14 +103,14 @@ def test_nothing_to_do_is_said_and_nothing_is_done() -> None:
     order(world)
     world.pass_time(timedelta(minutes=2))
 
-    one = world.rollback
-    assert (one.status, one.outcome) == (
-        rollback.RollbackStatus.NOT_TAKEN,
+    rollback = world.rollback
+    assert (rollback.status, rollback.outcome) == (
+        RollbackStatus.NOT_TAKEN,
         "everything asked for is at its target already",
     )
-    assert world.incident.status is incident.IncidentStatus.INVESTIGATING
+    assert world.incident.status is IncidentStatus.INVESTIGATING
     world.pass_time(timedelta(minutes=4))
-    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
+    assert world.incidents()[0].status is IncidentStatus.RESOLVED
 
 
 def test_a_command_is_carried_out_once_by_its_id() -> None:
@@ -193,12 +193,12 @@ def test_batches_and_their_pause_are_kept() -> None:
     order(world, batch_size=2, delay_seconds=30)
     world.pass_time(HOUR)
 
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.SUCCEEDED
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.SUCCEEDED
     assert max(in_flight) <= 2
-    assert one.started_at is not None
-    assert one.shifted_at is not None
-    assert one.shifted_at - one.started_at >= 3 * timedelta(seconds=30)
+    assert rollback.started_at is not None
+    assert rollback.shifted_at is not None
+    assert rollback.shifted_at - rollback.started_at >= 3 * timedelta(seconds=30)
 
 
 @pytest.mark.parametrize("system", [{"system": "bookshop"}, {}])
@@ -223,15 +223,15 @@ def test_a_pause_stops_before_the_next_effect_and_resume_goes_on(system: dict[st
 
     assert paused == [2]
     assert len(world.platform.applied_shifts) == 2
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.RUNNING
-    assert "rollback.paused" in world.events(one)
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.RUNNING
+    assert "rollback.paused" in world.events(rollback)
 
     world.command(command="resume", **system)
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
     assert world.find_violated_invariants() == []
 
 
@@ -246,8 +246,8 @@ def test_the_incident_before_an_order_ends_once_it_has_recovered() -> None:
     world.ports.alerts.open["0.x"] = False
     world.pass_time(HOUR)
 
-    assert world.newest_rollback.status is rollback.RollbackStatus.SUCCEEDED
-    assert {one.status for one in world.incidents()} == {incident.IncidentStatus.RESOLVED}
+    assert world.newest_rollback.status is RollbackStatus.SUCCEEDED
+    assert {one.status for one in world.incidents()} == {IncidentStatus.RESOLVED}
 
 
 @pytest.mark.parametrize(

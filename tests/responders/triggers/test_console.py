@@ -13,14 +13,21 @@ from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.commands.console_operator import OPERATOR_KEY, operator_fields
 from shared.domain.commands.credential import TOKEN_KEY, command_fingerprint
-from shared.domain.data.backups import restore_test
 from shared.domain.data.backups.filled_database import FillStatus
+from shared.domain.data.backups.restore_test import RestoreTest, restore_test_path
 from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.scenario_names import Mode
-from shared.domain.presentation import console_http
-from shared.domain.presentation.console_http import SESSION_COOKIE, ConsoleRequest, ConsoleResponse
+from shared.domain.presentation.console_http import (
+    CONTENT_SECURITY_POLICY,
+    SESSION_COOKIE,
+    VISITOR_COOKIE,
+    ConsoleRequest,
+    ConsoleResponse,
+    csrf_token,
+    own_path,
+)
 from tests.support.cli.browser import ADA, HOST, Browser, visible_text
 from tests.support.data.corrupted_bookshop import CorruptedShop
 from tests.support.decision.outages import record_live_deployment
@@ -57,10 +64,10 @@ def troubled(world: World, mode: Mode = Mode.ASK) -> str:
 def test_a_cookie_that_is_none_of_ours(world: World) -> None:
     """Whatever a browser keeps under that name, there is a page to sign in by, and a new cookie."""
     browser = Browser(world)
-    browser.cookies[console_http.VISITOR_COOKIE] = "%3A"
+    browser.cookies[VISITOR_COOKIE] = "%3A"
 
     assert browser.sign_in().status is HTTPStatus.OK
-    assert browser.cookies[console_http.VISITOR_COOKIE] != "%3A"
+    assert browser.cookies[VISITOR_COOKIE] != "%3A"
 
 
 PAGES = (
@@ -133,9 +140,9 @@ def test_every_page_runs_nothing_but_our_own_files(world: World, browser: Browse
         page = browser.get(address)
         html = page.body.decode()
         assert page.status is HTTPStatus.OK
-        assert page.headers["Content-Security-Policy"] == console_http.CONTENT_SECURITY_POLICY
+        assert page.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
         assert page.headers["Cache-Control"] == "no-store"
-        assert "unsafe" not in console_http.CONTENT_SECURITY_POLICY
+        assert "unsafe" not in CONTENT_SECURITY_POLICY
         assert not re.search(r"<style|<script(?! src=)|\sstyle=|\son\w+=|javascript:", html)
         for source in re.findall(r'(?:src|href)="(/assets/[^"]+)"', html):
             loaded = browser.get(source)
@@ -444,7 +451,7 @@ def without_mark(browser: Browser, form: dict[str, str]) -> ConsoleResponse:
 
 
 def of_another_session(browser: Browser, form: dict[str, str]) -> ConsoleResponse:
-    return browser.post("/say", {**form, "mark": console_http.csrf_token("another")})
+    return browser.post("/say", {**form, "mark": csrf_token("another")})
 
 
 def from_another_site(browser: Browser, form: dict[str, str]) -> ConsoleResponse:
@@ -525,7 +532,7 @@ def test_who_is_out_is_out_at_once(world: World, browser: Browser, out: str) -> 
 
 def test_signing_out(browser: Browser) -> None:
     """The cookie is gone."""
-    mark = console_http.csrf_token(browser.cookies[SESSION_COOKIE])
+    mark = csrf_token(browser.cookies[SESSION_COOKIE])
 
     browser.post("/sign-out", {"mark": mark})
 
@@ -536,7 +543,7 @@ def test_signing_out(browser: Browser) -> None:
 @pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example", ""])
 def test_signing_in_leads_nowhere_else(to: str) -> None:
     """A link cannot send whoever has signed in to another site."""
-    assert console_http.own_path(to) == "/"
+    assert own_path(to) == "/"
 
 
 def test_when_sign_in_gives_no_answer(world: World, browser: Browser) -> None:
@@ -588,7 +595,7 @@ def test_a_backup_stands_with_its_proof(
 ) -> None:
     """Whether it was restored to try it, how long that took, and what came of it."""
     now = world.now
-    tried = restore_test.RestoreTest(
+    tried = RestoreTest(
         id="proof-1",
         system="bookshop",
         backup="projects/p/locations/l/backups/b",
@@ -603,7 +610,7 @@ def test_a_backup_stands_with_its_proof(
         status=status,
         faults=faults,
     )
-    world.store.commit([Put(restore_test.restore_test_path(tried.id), encode(tried))])
+    world.store.commit([Put(restore_test_path(tried.id), encode(tried))])
 
     assert said in visible_text(browser.get("/backups"))
 

@@ -5,11 +5,11 @@ from msgspec.structs import replace
 
 from shared.core import topics
 from shared.domain.deployments.inventory.traffic import TrafficTarget
-from shared.domain.incidents import incident
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.execution_limits import Execution, WriteQuota
 from shared.domain.policy.system_policy import Group, Policy
-from shared.domain.rollback import rollback
 from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import make_function_fail
 from tests.support.notices.status_page import read_public_state
 from tests.support.runtime.world import BOOKSHOP, World
@@ -24,10 +24,10 @@ def shop(groups: dict[str, Group], execution: Execution = STEADY) -> Policy:
 
 def commits_between_claim_and_finish(world: World) -> int:
     """Commits that carry steps forward: not the claim, the decision, the verification, the end."""
-    one = world.rollback
+    rollback = world.rollback
     return sum(
         all(event.name.startswith(("step.", "lease.")) for event in entry.events)
-        for entry in world.trail(one)
+        for entry in world.trail(rollback)
     )
 
 
@@ -42,11 +42,14 @@ def test_a_bad_release_is_rolled_back_verified_watched_and_resolved() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    one = world.rollback
-    assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, "no regression during monitoring")
-    trouble = world.incident
-    assert trouble.status is incident.IncidentStatus.RESOLVED
-    assert [moment.status.value for moment in trouble.timeline] == [
+    rollback = world.rollback
+    assert (rollback.status, rollback.outcome) == (
+        RollbackStatus.SUCCEEDED,
+        "no regression during monitoring",
+    )
+    incident = world.incident
+    assert incident.status is IncidentStatus.RESOLVED
+    assert [moment.status.value for moment in incident.timeline] == [
         *("DETECTED", "ROLLING_BACK", "VERIFYING", "WATCHING", "RESOLVED")
     ]
     assert read_public_state(world).word == "resolved"
@@ -67,9 +70,9 @@ def test_twenty_steps_in_sequence_cost_few_commits_each() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.SUCCEEDED
-    steps = world.steps(one.id).values()
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    steps = world.steps(rollback.id).values()
     done = [step for step in steps if step.status is StepStatus.DONE]
     assert len(done) == 40
     assert commits_between_claim_and_finish(world) / len(done) <= 1.3
@@ -84,7 +87,7 @@ def test_a_hundred_functions_in_bulk_share_their_commits() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
     assert commits_between_claim_and_finish(world) / 127 <= 0.4
 
 
@@ -96,8 +99,8 @@ def test_what_is_right_already_is_left_alone() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    one = world.rollback
-    shifted = {step.target for step in world.steps(one.id).values() if step.kind == "shift"}
+    rollback = world.rollback
+    shifted = {step.target for step in world.steps(rollback.id).values() if step.kind == "shift"}
     assert shifted == {"getBook", "listBooks"}
     assert sorted(world.platform.applied_shifts) == ["getbook", "listbooks"]
 
@@ -120,12 +123,12 @@ def test_a_function_that_a_person_changed_stops_alone_and_is_reported(function: 
     world.alert()
     world.pass_time(HOUR)
 
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.FAILED
-    stopped = [step for step in world.steps(one.id).values() if step.status is StepStatus.STOPPED]
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.FAILED
+    stopped = [step for step in world.steps(rollback.id).values() if step.status is StepStatus.STOPPED]
     assert [step.target for step in stopped] == [function]
     assert {name for name, served in world.live.items() if served != stable[name]} == {function}
-    assert world.incident.status is incident.IncidentStatus.RECOVERED
+    assert world.incident.status is IncidentStatus.RECOVERED
 
 
 def test_tags_stay_where_they_are() -> None:
@@ -156,13 +159,13 @@ def test_a_canary_that_is_no_better_stops_everything() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.FAILED
-    steps = world.steps(one.id)
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.FAILED
+    steps = world.steps(rollback.id)
     assert steps["judge catalogue"].status is StepStatus.FAILED
     assert steps["shift listBooks"].status is StepStatus.SKIPPED
     assert world.live["listBooks"] == bad["listBooks"]
-    assert world.incident.status is incident.IncidentStatus.ESCALATED
+    assert world.incident.status is IncidentStatus.ESCALATED
 
 
 def test_an_operation_that_fails_late_is_asked_for_again() -> None:
@@ -175,9 +178,9 @@ def test_an_operation_that_fails_late_is_asked_for_again() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.SUCCEEDED
-    assert world.steps(one.id)["shift listBooks"].attempts == 2
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert world.steps(rollback.id)["shift listBooks"].attempts == 2
     assert world.live == stable
 
 
@@ -195,12 +198,12 @@ def test_an_operation_that_always_fails_late_is_given_up() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    one = world.rollback
-    step = world.steps(one.id)["shift listBooks"]
+    rollback = world.rollback
+    step = world.steps(rollback.id)["shift listBooks"]
     assert (step.status, step.attempts) == (StepStatus.FAILED, allowed)
     assert step.note == f"given up after {allowed} attempts: no capacity"
-    assert one.status is rollback.RollbackStatus.FAILED
-    assert world.incident.status is incident.IncidentStatus.ESCALATED
+    assert rollback.status is RollbackStatus.FAILED
+    assert world.incident.status is IncidentStatus.ESCALATED
 
 
 def test_a_refused_write_waits_as_long_as_it_was_told() -> None:
@@ -214,7 +217,7 @@ def test_a_refused_write_waits_as_long_as_it_was_told() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
 
 
 def test_a_long_rollback_is_handed_over_and_goes_on() -> None:
@@ -227,9 +230,9 @@ def test_a_long_rollback_is_handed_over_and_goes_on() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    one = world.rollback
-    assert "worker.handed-over" in world.events(one)
-    assert one.status is rollback.RollbackStatus.SUCCEEDED
+    rollback = world.rollback
+    assert "worker.handed-over" in world.events(rollback)
+    assert rollback.status is RollbackStatus.SUCCEEDED
     assert world.live == stable
     assert world.find_violated_invariants() == []
 
@@ -240,16 +243,16 @@ def test_a_regression_during_the_watch_escalates_and_never_flips() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(timedelta(minutes=5))
-    assert world.rollback.status is rollback.RollbackStatus.WATCHING
+    assert world.rollback.status is RollbackStatus.WATCHING
     shifts = len(world.platform.applied_shifts)
 
     for function in world.policy.functions:
         make_function_fail(world, function)
     world.pass_time(timedelta(minutes=20))
 
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.FAILED
-    assert "worse again" in one.outcome
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.FAILED
+    assert "worse again" in rollback.outcome
     assert len(world.platform.applied_shifts) == shifts
 
 
@@ -266,17 +269,17 @@ def test_without_traffic_it_ends_unverified_and_says_so() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.SUCCEEDED
-    assert one.verified_at is None
-    assert one.outcome == (
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert rollback.verified_at is None
+    assert rollback.outcome == (
         "no regression of what it changed, but never verified, last check: "
         "waiting for traffic: 0 of 5 requests counted, not known to be over: function failure rate"
     )
     assert [sent for sent in world.sent_notices if "rollback.unverified" in sent.key]
-    trouble = world.incident
-    statuses = {moment.status for moment in trouble.timeline}
-    assert incident.IncidentStatus.WATCHING not in statuses  # the page would say that it works again
+    incident = world.incident
+    statuses = {moment.status for moment in incident.timeline}
+    assert IncidentStatus.WATCHING not in statuses  # the page would say that it works again
 
 
 def test_an_outage_without_a_change_is_escalated_with_its_one_command() -> None:
@@ -289,9 +292,9 @@ def test_an_outage_without_a_change_is_escalated_with_its_one_command() -> None:
     world.alert()
     world.pass_time(timedelta(minutes=10))
 
-    assert world.rollback.status is rollback.RollbackStatus.NOT_TAKEN
+    assert world.rollback.status is RollbackStatus.NOT_TAKEN
     assert world.platform.applied_shifts == []
-    assert world.incident.status is incident.IncidentStatus.ESCALATED
+    assert world.incident.status is IncidentStatus.ESCALATED
     told = [sent for sent in world.sent_notices if "escalated" in sent.key]
     assert "gcloud pubsub topics publish rollback-commands" in told[0].notice["facts"]["prepared_command"]
 
@@ -304,13 +307,13 @@ def test_an_alert_that_nothing_confirms_is_judged_again_and_escalated_on_time() 
     world.alert()
     world.ports.alerts.open["0.abc"] = True
     world.pass_time(timedelta(minutes=2))
-    assert world.rollback.status is rollback.RollbackStatus.DECIDING
+    assert world.rollback.status is RollbackStatus.DECIDING
     assert world.events(world.rollback).count("decision.held") >= 3
 
     world.pass_time(timedelta(minutes=3))
 
-    assert world.rollbacks()[0].status is rollback.RollbackStatus.NOT_TAKEN
-    assert world.incident.status is incident.IncidentStatus.ESCALATED
+    assert world.rollbacks()[0].status is RollbackStatus.NOT_TAKEN
+    assert world.incident.status is IncidentStatus.ESCALATED
 
 
 def test_an_alert_that_enough_requests_refute_ends_without_a_person() -> None:
@@ -321,19 +324,19 @@ def test_an_alert_that_enough_requests_refute_ends_without_a_person() -> None:
     world.alert()
     world.ports.alerts.open["0.abc"] = True
     world.pass_time(timedelta(minutes=2))
-    assert world.rollback.status is rollback.RollbackStatus.DECIDING
+    assert world.rollback.status is RollbackStatus.DECIDING
 
     world.pass_time(timedelta(minutes=3))
 
     refuted = world.rollback
-    assert refuted.status is rollback.RollbackStatus.NOT_TAKEN
+    assert refuted.status is RollbackStatus.NOT_TAKEN
     assert "enough requests show that it fails less than its level" in refuted.outcome
-    assert world.incident.status is incident.IncidentStatus.DETECTED
+    assert world.incident.status is IncidentStatus.DETECTED
     assert "rollback.escalated" not in world.events(refuted)
     world.alert(state="closed")
     world.ports.alerts.open["0.abc"] = False
     world.pass_time(timedelta(minutes=5))
-    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
+    assert world.incidents()[0].status is IncidentStatus.RESOLVED
     assert world.live == served
 
 
@@ -348,8 +351,8 @@ def test_a_system_that_nobody_promoted_is_only_observed() -> None:
 
     assert world.live == bad
     assert (world.rollback.status, world.incident.status) == (
-        rollback.RollbackStatus.NOT_TAKEN,
-        incident.IncidentStatus.INVESTIGATING,
+        RollbackStatus.NOT_TAKEN,
+        IncidentStatus.INVESTIGATING,
     )
 
 
@@ -367,7 +370,7 @@ def test_a_dropped_hand_over_is_found_by_the_clock() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
 
 
 def test_a_second_alert_after_a_rollback_goes_to_a_person() -> None:
@@ -376,7 +379,7 @@ def test_a_second_alert_after_a_rollback_goes_to_a_person() -> None:
     world.deploy_bad()
     world.alert("0.first")
     world.pass_time(HOUR / 2)
-    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
     shifts = len(world.platform.applied_shifts)
 
     for function in world.policy.functions:
@@ -388,4 +391,4 @@ def test_a_second_alert_after_a_rollback_goes_to_a_person() -> None:
 
     assert len(world.rollbacks()) == 2
     assert len(world.platform.applied_shifts) == shifts
-    assert world.newest_incident.status is incident.IncidentStatus.ESCALATED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED

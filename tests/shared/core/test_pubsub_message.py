@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.core import pubsub_message
-from shared.core.pubsub_message import EARLIEST_TIME, PubSubMessage, Undecodable
+from shared.core.pubsub_message import (
+    EARLIEST_TIME,
+    MAX_REQUEST_BYTES,
+    PUBLISHED_EVENT_TYPE,
+    PubSubMessage,
+    Undecodable,
+    decode_message,
+    earliest_time,
+)
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures" / "cloudevents"
 TOPIC = "projects/p/topics/rollback-alerts"
@@ -20,7 +27,7 @@ BINARY = {
     "ce-id": "1",
     "ce-source": f"//pubsub.googleapis.com/{TOPIC}",
     "ce-specversion": "1.0",
-    "ce-type": pubsub_message.PUBLISHED_EVENT_TYPE,
+    "ce-type": PUBLISHED_EVENT_TYPE,
     "ce-time": "2026-01-02T03:04:05.678Z",
     "content-type": "application/json",
 }
@@ -52,7 +59,7 @@ def encoded(document: object) -> bytes:
 
 def pushed(**message: Any) -> PubSubMessage:
     """A plain push, with what the test changes in its message."""
-    return pubsub_message.decode_message({}, encoded({"message": {**PUSHED["message"], **message}}))
+    return decode_message({}, encoded({"message": {**PUSHED["message"], **message}}))
 
 
 def structured(**event: Any) -> bytes:
@@ -60,7 +67,7 @@ def structured(**event: Any) -> bytes:
         "specversion": "1.0",
         "id": "1",
         "source": f"//pubsub.googleapis.com/{TOPIC}",
-        "type": pubsub_message.PUBLISHED_EVENT_TYPE,
+        "type": PUBLISHED_EVENT_TYPE,
         "time": "2026-01-02T03:04:05.678Z",
         "data": PUSHED,
     }
@@ -113,7 +120,7 @@ ENVELOPES = {
 @pytest.mark.parametrize(("headers", "body", "path"), ENVELOPES.values(), ids=ENVELOPES)
 def test_one_message_in_every_envelope(headers: dict[str, str], body: bytes, path: str) -> None:
     """The message is the same, whichever envelope brought it."""
-    assert pubsub_message.decode_message(headers, body, path) == MESSAGE
+    assert decode_message(headers, body, path) == MESSAGE
 
 
 FIXTURE_MESSAGES = {
@@ -133,7 +140,7 @@ def test_a_captured_request(name: str) -> None:
     data, attributes = FIXTURE_MESSAGES[name]
     request = json.loads((FIXTURES / f"{name}.json").read_text())
 
-    message = pubsub_message.decode_message(request["headers"], encoded(request["body"]))
+    message = decode_message(request["headers"], encoded(request["body"]))
 
     assert message.data.startswith(data)
     assert message.attributes == attributes
@@ -144,7 +151,7 @@ def test_a_captured_request(name: str) -> None:
 
 def test_the_official_structured_event() -> None:
     """The event in Google's own test data: the message's id goes before the event's."""
-    message = pubsub_message.decode_message({}, (FIXTURES / "official_structured.json").read_bytes())
+    message = decode_message({}, (FIXTURES / "official_structured.json").read_bytes())
 
     assert message == PubSubMessage(
         id="message-id",
@@ -161,15 +168,13 @@ def test_a_message_of_nothing() -> None:
     """Data, attributes, id, time: everything may be absent or null."""
     nothing = PubSubMessage("", "", b"", {}, None)
 
-    assert pubsub_message.decode_message({}, b'{"message": {}}') == nothing
-    assert (
-        pubsub_message.decode_message({}, encoded({"message": dict.fromkeys(PUSHED["message"])})) == nothing
-    )
+    assert decode_message({}, b'{"message": {}}') == nothing
+    assert decode_message({}, encoded({"message": dict.fromkeys(PUSHED["message"])})) == nothing
 
 
 def test_an_event_names_what_its_message_does_not() -> None:
     """Id and time of the event stand in where the message has none."""
-    message = pubsub_message.decode_message(BINARY, b'{"message": {}}')
+    message = decode_message(BINARY, b'{"message": {}}')
 
     assert (message.id, message.published_at, message.topic) == ("1", SENT, TOPIC)
 
@@ -214,8 +219,8 @@ def test_the_earliest_of_times_is_none_from_before_the_cloud() -> None:
     """A time that a writer has not set is no time."""
     unset = datetime(1, 1, 1, tzinfo=UTC)
 
-    assert pubsub_message.earliest_time(SENT, unset, "0001-01-01T00:00:00Z", None, "never") == SENT
-    assert pubsub_message.earliest_time(unset, EARLIEST_TIME) is None
+    assert earliest_time(SENT, unset, "0001-01-01T00:00:00Z", None, "never") == SENT
+    assert earliest_time(unset, EARLIEST_TIME) is None
 
 
 REFUSED = {
@@ -230,7 +235,7 @@ REFUSED = {
     "data that is a number": (b'{"message": {"data": 5}}', "data is not text"),
     "attributes that are a list": (b'{"message": {"attributes": ["a"]}}', "not an object"),
     "an attribute that is a number": (b'{"message": {"attributes": {"a": 1}}}', "'a' is not text"),
-    "14 MiB": (b" " * (pubsub_message.MAX_REQUEST_BYTES + 1), "at most 14680064 are read"),
+    "14 MiB": (b" " * (MAX_REQUEST_BYTES + 1), "at most 14680064 are read"),
     "deep nesting": (b'{"message":' * 20000 + b"1" + b"}" * 20000, "nested too deeply"),
 }
 
@@ -239,7 +244,7 @@ REFUSED = {
 def test_what_is_refused(body: bytes, reason: str) -> None:
     """What holds no message is refused with a reason, and with the id and topic it came under."""
     with pytest.raises(Undecodable) as caught:
-        pubsub_message.decode_message(BINARY, body)
+        decode_message(BINARY, body)
 
     assert reason in caught.value.reason
     assert (caught.value.message_id, caught.value.topic) == ("1", TOPIC)
@@ -259,7 +264,7 @@ STRUCTURED = {
 def test_a_structured_event_that_is_refused(body: bytes, reason: str) -> None:
     """An event that brings no message is refused, with the id and topic that it names."""
     with pytest.raises(Undecodable) as caught:
-        pubsub_message.decode_message({}, body)
+        decode_message({}, body)
 
     assert reason in caught.value.reason
     assert (caught.value.message_id, caught.value.topic) == ("1", TOPIC)
@@ -268,9 +273,7 @@ def test_a_structured_event_that_is_refused(body: bytes, reason: str) -> None:
 def test_a_binary_event_of_another_type() -> None:
     """What another product sends is not taken for a message."""
     with pytest.raises(Undecodable, match="an event of type 'google"):
-        pubsub_message.decode_message(
-            {**BINARY, "ce-type": "google.cloud.audit.log.v1.written"}, encoded(PUSHED)
-        )
+        decode_message({**BINARY, "ce-type": "google.cloud.audit.log.v1.written"}, encoded(PUSHED))
 
 
 def test_what_is_known_of_a_broken_push() -> None:
@@ -278,7 +281,7 @@ def test_what_is_known_of_a_broken_push() -> None:
     body = encoded({**PUSHED, "message": {"messageId": "7", "data": "*"}})
 
     with pytest.raises(Undecodable) as caught:
-        pubsub_message.decode_message({}, body, f"/{TOPIC}")
+        decode_message({}, body, f"/{TOPIC}")
 
     assert (caught.value.message_id, caught.value.topic) == ("7", TOPIC)
 
@@ -288,7 +291,7 @@ def test_what_is_known_of_a_broken_push() -> None:
 def test_any_request(headers: dict[str, str], body: bytes, path: str) -> None:
     """Whatever comes, it is refused: bytes by chance hold no message."""
     with pytest.raises(Undecodable):
-        pubsub_message.decode_message(headers, body, path)
+        decode_message(headers, body, path)
 
 
 JSON = st.recursive(
@@ -307,7 +310,7 @@ def test_any_push(message: dict[str, Any], around: dict[str, Any]) -> None:
     """Whatever stands in a message's fields, it is understood or refused."""
     body = encoded({**PUSHED, "message": {**PUSHED["message"], **message}, **around})
     try:
-        decoded = pubsub_message.decode_message({}, body)
+        decoded = decode_message({}, body)
     except Undecodable as refused:
         assert refused.reason  # noqa: PT017 # either answer is right, a crash is not
     else:

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.domain.policy.channels import Addressees
-from shared.policy_files import loader
+from shared.policy_files.loader import parse_policy
 from tests.support.decision.minimal_policy import SMALL, policy_faults
 
 CHANGES = {
@@ -503,7 +503,7 @@ def test_a_channel_that_looks_users_up() -> None:
     more = "{ kind: push, audience: users, name: a, users: { collection: users, tokens: t.ids, "
     text = f"{SMALL}collections: {{ users: {{}} }}\nchannels:\n- {more}at_most: 9 }} }}\n"
 
-    [channel] = loader.parse_policy(text, "shop.yaml").channels
+    [channel] = parse_policy(text, "shop.yaml").channels
 
     assert channel.users == Addressees("users", "t.ids", 9)
 
@@ -547,7 +547,7 @@ breadth: { critical_path: [getShelf] }
 status_page: { components: [{ name: Books, functions: [listShelves] }] }
 """
 
-    policy = loader.parse_policy(text, "shop.yaml")
+    policy = parse_policy(text, "shop.yaml")
 
     assert policy.groups["orders"].codebases == ("pay",)
     assert policy.functions == {}

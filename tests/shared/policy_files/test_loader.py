@@ -17,7 +17,13 @@ from shared.domain.policy.function_groups import resolve_groups
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.policy_files import loader
+from shared.policy_files.loader import (
+    MAX_POLICY_BYTES,
+    load_policies,
+    load_policy,
+    load_policy_files,
+    parse_policy,
+)
 from tests.support.decision.minimal_policy import SMALL, policy_faults
 
 POLICIES = Path(__file__).parent.parent.parent.parent / "policies"
@@ -26,7 +32,7 @@ SHARE = "execution: { write_quota: { share: 0.5 } }\n"
 
 def test_a_small_policy_is_read_with_the_defaults_of_the_code() -> None:
     """What a file leaves out is what the code has as default."""
-    policy = loader.parse_policy(SMALL, "shop.yaml")
+    policy = parse_policy(SMALL, "shop.yaml")
 
     assert policy == Policy(
         system=policy.system,
@@ -44,7 +50,7 @@ def test_a_small_policy_is_read_with_the_defaults_of_the_code() -> None:
 
 def test_durations_and_modes_are_values() -> None:
     """What is written in words is a timedelta and an enum in the code."""
-    policy = loader.parse_policy(
+    policy = parse_policy(
         SMALL
         + "gates:\n  cool_down: 1h30m\n  approvals: [database]\n"
         + "  decide_within: { CRITICAL: 30s, HIGH: 2m, MEDIUM: 1h, LOW: 7d }\n"
@@ -63,7 +69,7 @@ def test_the_file_is_fingerprinted_as_its_bytes_stand(tmp_path: Path) -> None:
     file = tmp_path / "shop.yaml"
     file.write_bytes("\ufeff".encode() + SMALL.replace("\n", "\r\n").encode())
 
-    assert loader.load_policy(file).fingerprint == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert load_policy(file).fingerprint == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", "---\n", "~"])
@@ -81,10 +87,10 @@ def test_a_file_that_is_no_policy(text: str) -> None:
 def test_a_file_that_is_too_large(tmp_path: Path) -> None:
     """A file over 1 MiB is refused before it is parsed."""
     file = tmp_path / "shop.yaml"
-    file.write_text(SMALL + "#" + "é" * loader.MAX_POLICY_BYTES)
+    file.write_text(SMALL + "#" + "é" * MAX_POLICY_BYTES)
 
     with pytest.raises(BadConfiguration, match="larger than 1048576 bytes"):
-        loader.load_policy(file)
+        load_policy(file)
 
 
 def test_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
@@ -93,7 +99,7 @@ def test_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
     file.write_bytes(b"system: shop\nproject: \xff\n")
 
     with pytest.raises(BadConfiguration, match=r"shop\.yaml:2: not UTF-8"):
-        loader.load_policy(file)
+        load_policy(file)
 
 
 def test_a_text_with_a_lone_surrogate() -> None:
@@ -104,7 +110,7 @@ def test_a_text_with_a_lone_surrogate() -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A file that cannot be read is a fault of the configuration."""
     with pytest.raises(BadConfiguration, match="cannot be read: No such file"):
-        loader.load_policy(tmp_path / "gone.yaml")
+        load_policy(tmp_path / "gone.yaml")
 
 
 def test_a_folder_is_read_whole(tmp_path: Path) -> None:
@@ -114,7 +120,7 @@ def test_a_folder_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / "tea.yml").write_text(other)
     (tmp_path / "README.md").write_text("not a policy")
 
-    assert sorted(loader.load_policies(tmp_path)) == ["shop", "tea"]
+    assert sorted(load_policies(tmp_path)) == ["shop", "tea"]
 
 
 def test_two_files_that_claim_the_same(tmp_path: Path) -> None:
@@ -124,7 +130,7 @@ def test_two_files_that_claim_the_same(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(text + "extra: 1\n")
 
     with pytest.raises(BadConfiguration) as caught:
-        loader.load_policies(tmp_path)
+        load_policies(tmp_path)
 
     a, b = tmp_path / "a.yaml", tmp_path / "b.yaml"
     assert caught.value.faults == (
@@ -137,12 +143,12 @@ def test_two_files_that_claim_the_same(tmp_path: Path) -> None:
 def test_a_folder_without_policies(tmp_path: Path) -> None:
     """No policy at all is no configuration."""
     with pytest.raises(BadConfiguration, match="no policy file"):
-        loader.load_policies(tmp_path)
+        load_policies(tmp_path)
 
 
 def test_the_real_policies() -> None:
     """CVPlus is protected whole: its 151 functions, its signals, its verification."""
-    policies = loader.load_policies(POLICIES)
+    policies = load_policies(POLICIES)
     cvplus, bookshop = policies["cvplus"], policies["bookshop"]
 
     assert len(cvplus.functions) == 151
@@ -161,7 +167,7 @@ def test_the_real_policies() -> None:
 
 def test_the_verification_of_cvplus_is_that_of_the_runbook() -> None:
     """Scenarios 1 to 3: each step is a row; the canary of each group is judged by a call."""
-    cvplus = loader.load_policy(POLICIES / "cvplus.yaml")
+    cvplus = load_policy(POLICIES / "cvplus.yaml")
 
     def steps(scenario: ScenarioName) -> list[str]:
         return [name for name, one in cvplus.verification.items() if scenario in one.scenarios]
@@ -179,7 +185,7 @@ def test_the_verification_of_cvplus_is_that_of_the_runbook() -> None:
 
 def test_the_thresholds_of_cvplus_are_those_of_the_runbook() -> None:
     """Its alert thresholds, its rollback triggers, and the addresses of its health checks."""
-    cvplus = loader.load_policy(POLICIES / "cvplus.yaml")
+    cvplus = load_policy(POLICIES / "cvplus.yaml")
 
     def conditions(name: str) -> list[tuple[float | None, float]]:
         """Return each threshold of a signal with its duration in seconds."""
@@ -209,9 +215,9 @@ def test_the_channels_that_are_written_out_for_later() -> None:
     """Each is a channel as it stands, once its sign is taken away."""
     text = (POLICIES / "cvplus.yaml").read_text()
 
-    every = loader.parse_policy(text.replace("  # - {", "  - {"), "cvplus.yaml").channels
+    every = parse_policy(text.replace("  # - {", "  - {"), "cvplus.yaml").channels
 
-    assert len(every) > len(loader.load_policy(POLICIES / "cvplus.yaml").channels)
+    assert len(every) > len(load_policy(POLICIES / "cvplus.yaml").channels)
     assert any(one.users for one in every)
 
 
@@ -219,7 +225,7 @@ def test_the_code_half_goes_back_unasked_after_a_breach_and_a_loss_of_data() -> 
     """Scenarios 1 and 3 of the runbook; no scenario has documents among its parts."""
     signals = ("security_breach", "data_loss", "database_corruption", "database_connectivity")
 
-    policy = loader.load_policy(POLICIES / "cvplus.yaml")
+    policy = load_policy(POLICIES / "cvplus.yaml")
 
     modes = {name: policy.strictest_mode(policy.signals[name]) for name in signals}
 
@@ -234,7 +240,7 @@ def test_the_code_half_goes_back_unasked_after_a_breach_and_a_loss_of_data() -> 
 def test_any_text(text: str) -> None:
     """Whatever a file holds, it is a policy or a list of faults."""
     with pytest.raises(BadConfiguration) as caught:
-        loader.parse_policy(text, "any.yaml")
+        parse_policy(text, "any.yaml")
 
     assert caught.value.faults
     assert all(fault.startswith("any.yaml:") for fault in caught.value.faults)
@@ -249,7 +255,7 @@ def test_any_damage(words: list[str], at: int, length: int) -> None:
     """However a file was damaged, what comes of it is a policy or a list of faults."""
     text = SMALL[:at] + " ".join(words) + SMALL[at + length :]
     try:
-        policy = loader.parse_policy(text, "any.yaml")
+        policy = parse_policy(text, "any.yaml")
     except BadConfiguration:
         return
     assert policy.fingerprint == hashlib.sha256(text.encode()).hexdigest()
@@ -279,7 +285,7 @@ def test_any_value_of_another_kind(place: tuple[str | int, ...], kind: str) -> N
     holder[place[-1]] = LEAVES[kind]
     faults: tuple[str, ...] = ()
     try:
-        loader.parse_policy(yaml.safe_dump(policy), "any.yaml")
+        parse_policy(yaml.safe_dump(policy), "any.yaml")
     except BadConfiguration as refused:
         faults = refused.faults
     assert all(re.match(r"any.yaml:\d+: ", one) for one in faults)
@@ -299,7 +305,7 @@ def test_an_ambiguous_text(tmp_path: Path, old: str, new: str, fault: str) -> No
     file.write_text(SMALL.replace(old, new).replace("canary: getBook", "canary: gone"))
 
     with pytest.raises(BadConfiguration) as caught:
-        loader.load_policy_files([file])
+        load_policy_files([file])
     assert f"{file}:{fault}" in caught.value.faults
     assert any("canary 'gone'" in one for one in caught.value.faults)
     lines = [int(one.split(":")[1]) for one in caught.value.faults]
@@ -312,21 +318,21 @@ def test_two_systems_with_one_function(tmp_path: Path) -> None:
     for file in (a, b):
         file.write_text(SMALL.replace("system: shop", f"system: shop-{file.stem}") + SHARE)
 
-    for files, in_force in ([a, b], {}), ([b], {"shop-a": loader.load_policy(a)}):
+    for files, in_force in ([a, b], {}), ([b], {"shop-a": load_policy(a)}):
         with pytest.raises(BadConfiguration) as caught:
-            loader.load_policy_files(files, in_force=in_force)
+            load_policy_files(files, in_force=in_force)
         assert f"{b}:6: function 'payOrder' belongs to system shop-a already" in caught.value.faults
 
 
 def test_a_function_that_moves_to_another_system(tmp_path: Path) -> None:
     """The earlier policy of a file's own system claims nothing any more."""
-    before = loader.parse_policy(SMALL, "a.yaml")
+    before = parse_policy(SMALL, "a.yaml")
     moved = small_system("b").replace("payOrderb", "payOrder")
     (tmp_path / "a.yaml").write_text(SMALL.replace("payOrder", "sendOrder") + SHARE)
     (tmp_path / "b.yaml").write_text(moved + SHARE)
 
     files = [tmp_path / "b.yaml", tmp_path / "a.yaml"]
-    assert loader.load_policy_files(files, in_force={"shop": before}).keys() == {"shop", "shop-b"}
+    assert load_policy_files(files, in_force={"shop": before}).keys() == {"shop", "shop-b"}
 
 
 def small_system(name: str) -> str:
@@ -353,10 +359,10 @@ def test_systems_that_share_a_write_quota(
         (tmp_path / f"{name}.yaml").write_text(text)
 
     if fault is None:
-        assert len(loader.load_policies(tmp_path)) == 2
+        assert len(load_policies(tmp_path)) == 2
         return
     with pytest.raises(BadConfiguration) as caught:
-        loader.load_policies(tmp_path)
+        load_policies(tmp_path)
     [said] = caught.value.faults
     assert said.startswith(f"{tmp_path / 'b.yaml'}:")
     assert fault in said
@@ -370,14 +376,14 @@ def test_systems_that_declare_their_one_write_quota_otherwise(tmp_path: Path) ->
         (tmp_path / f"{name}.yaml").write_text(text)
 
     with pytest.raises(BadConfiguration, match="declares the same write quota otherwise"):
-        loader.load_policies(tmp_path)
+        load_policies(tmp_path)
 
 
 def test_a_share_that_no_canary_fits_in() -> None:
     """A canary takes two writes at once: barely enough, and barely too little."""
     quota = "execution: {{ write_quota: {{ share: {} }} }}\n"
 
-    enough = loader.parse_policy(SMALL + quota.format(0.034), "shop.yaml")
+    enough = parse_policy(SMALL + quota.format(0.034), "shop.yaml")
     assert enough.execution.write_quota.system_share.burst == 2
     [fault] = policy_faults(SMALL + quota.format(0.033))
     assert "a canary takes 2" in fault
@@ -392,7 +398,7 @@ def test_policies_of_one_project_know_each_others_groups(tmp_path: Path) -> None
     for name, text in (("a", shop), ("b", books), ("c", far)):
         (tmp_path / f"{name}.yaml").write_text(text)
 
-    policies = loader.load_policies(tmp_path)
+    policies = load_policies(tmp_path)
 
     assert policies["shop"].foreign == tuple(policies["books"].groups.values())
     assert policies["far"].foreign == ()

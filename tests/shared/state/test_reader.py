@@ -4,8 +4,7 @@ import pytest
 
 from shared.core.codec import encode
 from shared.core.store import Create
-from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.quarantine import JournalEntry
+from shared.domain.data.repair.quarantine import JournalEntry, entry_name, journal_path
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
 from shared.state.reader import PAGE_SIZE, StateReader, read_entries_after
 from tests.support.fakes.firestore.store import MemoryStore
@@ -19,12 +18,12 @@ def written(count: int, asked: list[str]) -> MemoryStore:
     store = MemoryStore(FakeClock(), lambda verb, side: asked.append(f"{side} {verb}"))
     for name in names(count):
         entry = JournalEntry(name, "repair 1", "(default)", SourceObject("bucket", "object", 1), ())
-        store.commit([Create(f"{quarantine.journal_path('INC-1')}/{name}", encode(entry))])
+        store.commit([Create(f"{journal_path('INC-1')}/{name}", encode(entry))])
     return store
 
 
 def names(count: int) -> list[str]:
-    return sorted(quarantine.entry_name("repair 1", str(number)) for number in range(count))
+    return sorted(entry_name("repair 1", str(number)) for number in range(count))
 
 
 @pytest.mark.parametrize(("count", "pages"), [(0, 1), (PAGE_SIZE - 1, 1), (PAGE_SIZE, 2), (MANY, 3)])

@@ -6,7 +6,7 @@ from typing import Any
 from shared.core.store import Create
 from shared.domain.deployments import deployment as deployments
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -42,12 +42,8 @@ def build_world_awaiting_approval(policy: Policy = BOOKSHOP) -> World:
     world.deploy_bad()
     world.alert()
     world.settle()
-    assert newest_rollback(world).status is RollbackStatus.PARKED
+    assert world.newest_rollback.status is RollbackStatus.PARKED
     return world
-
-
-def newest_rollback(world: World) -> Rollback:
-    return world.rollbacks()[-1]
 
 
 def find_notice(world: World, event: str) -> dict[str, Any]:
@@ -69,7 +65,7 @@ def build_failed_rollback() -> World:
     world.ports.world.hook = somebody
     world.alert()
     world.pass_time(HOUR)
-    assert newest_rollback(world).status is RollbackStatus.FAILED
+    assert world.newest_rollback.status is RollbackStatus.FAILED
     return world
 
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 from shared.core.codec import decode
 from shared.domain.deployments import deployment
 from shared.domain.deployments.inventory.inventory_parts import RulesFile, RulesSource
-from shared.domain.rollback.rollback import Rollback
 from tests.support.rollbacks.bookshop_resources import CARTS
 from tests.support.runtime.world import World
 
@@ -37,10 +36,6 @@ def build_ruleset(condition: str) -> RulesSource:
     """Rules over one collection."""
     lines = ("match /orders/{id} {", f"allow read: if {condition};", "}")
     return (RulesFile("rules", "\n".join(lines)),)
-
-
-def newest_rollback(world: World) -> Rollback:
-    return world.rollbacks()[-1]
 
 
 def live_resources(world: World) -> dict[str, object]:

@@ -13,8 +13,8 @@ from cli.doctor.finding import CheckVerdict, run_checks
 from cli.doctor.installation.facts import deployed_responders
 from cli.doctor.installation.metrics import Measured, check_alert_policies
 from cli.doctor.system import checks as systems
-from cli.doctor.system import signals
 from cli.doctor.system.facts import ChannelAnswer, SystemFacts, permissions_by_role
+from cli.doctor.system.signals import SIGN_IN
 from shared.adapters.gcp.permissions import GRANTS, ApplicationScope, Grant, application_roles
 from shared.adapters.gcp.storage.public_pages import CACHE_CONTROL
 from shared.core.errors import Rejected
@@ -23,7 +23,8 @@ from shared.domain.data.backups.export import ExportStatus, create_backup
 from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.data.events.document_triggers import EventarcTrigger
-from shared.domain.data.integrity import damage, scan
+from shared.domain.data.integrity.damage import IntegrityRecord
+from shared.domain.data.integrity.scan import CollectionTally, ScanRun
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.deployment import (
     Deployment,
@@ -77,7 +78,7 @@ SHOP = Policy(
     "europe-west1",
     {"all": Group(("placeOrder",))},
     dict.fromkeys(
-        ("frontend_unavailable", signals.SIGN_IN), Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT)
+        ("frontend_unavailable", SIGN_IN), Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT)
     ),
     {},
     probes=(Probe("shop", "https://shop.example/", signal="frontend_unavailable"),),
@@ -144,13 +145,13 @@ NEWEST = Cleanup(
     }
 )
 TOLD = build_measured_policy(
-    MetricQuery("shop: x", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: signals.SIGN_IN}, channels=1),
+    MetricQuery("shop: x", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: SIGN_IN}, channels=1),
     'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"',
     queries=('sum(run_googleapis_com:request_count{monitored_resource="cloud_run_revision"}) > 1',),
 )
 SEEN_DOWN = MetricQuery("shop: y", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: "frontend_unavailable"}, channels=1)
 TOLD = replace(TOLD, asked=[*TOLD.asked, SEEN_DOWN])
-LOOKED_THROUGH = scan.ScanRun("shop", "", NOON, NOON - 3 * SHOP.integrity.every, {}, ())
+LOOKED_THROUGH = ScanRun("shop", "", NOON, NOON - 3 * SHOP.integrity.every, {}, ())
 
 
 def roles_of(entry_point: str, grants: tuple[Grant, ...]) -> dict[str, frozenset[str]]:
@@ -198,7 +199,7 @@ HEALTHY_SHOP = SystemFacts(
     push={},
     measured=TOLD,
     sign_ins=RouterRequests(9, 1),
-    integrity=damage.IntegrityRecord("shop", last=LOOKED_THROUGH),
+    integrity=IntegrityRecord("shop", last=LOOKED_THROUGH),
     expiries=(TtlField("carts", ("meta", "until")),),
     triggers=(EventarcTrigger("triggers/bill", "workflow bill", {}),),
     cleanup={REGISTRY: NEWEST},
@@ -320,7 +321,7 @@ def spoke(*, sent: bool, given_up: int) -> dict[str, Any]:
 
 PUSHING = replace(SHOP, channels=(Channel("users", ChannelKind.PUSH, target="outages"),))
 VERIFYING = replace(SHOP, verification={"sign-in": VerificationCheck(sign_in_failures=0.3)})
-UNKNOWN_FILES = {"orders": scan.CollectionTally(unknown=1)}
+UNKNOWN_FILES = {"orders": CollectionTally(unknown=1)}
 SYSTEMS: tuple[tuple[str, dict[str, Any], str, CheckVerdict], ...] = (
     ("paused", {"system": System("shop", pause=PAUSE)}, "mode", DOUBTFUL),
     ("a source unsaid", built(source=None), "sources", DOUBTFUL),
@@ -428,15 +429,15 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, CheckVerdict], ...] = (
         *("secret-settings", DOUBTFUL),
     ),
     ("data never looked through", {"integrity": None}, "data", UNKNOWN),
-    ("a first run under way", {"integrity": damage.IntegrityRecord("shop")}, "data", UNKNOWN),
+    ("a first run under way", {"integrity": IntegrityRecord("shop")}, "data", UNKNOWN),
     (
         "data that cannot be looked through",
-        {"integrity": damage.IntegrityRecord("shop", failure="PERMISSION_DENIED", failed_at=NOON)},
+        {"integrity": IntegrityRecord("shop", failure="PERMISSION_DENIED", failed_at=NOON)},
         *("data", WRONG),
     ),
     (
         "files that cannot be looked at",
-        {"integrity": damage.IntegrityRecord("shop", last=replace(LOOKED_THROUGH, tallies=UNKNOWN_FILES))},
+        {"integrity": IntegrityRecord("shop", last=replace(LOOKED_THROUGH, tallies=UNKNOWN_FILES))},
         *("data", UNKNOWN),
     ),
     ("looked through long ago", {"now": NOON + timedelta(microseconds=1)}, "data", WRONG),

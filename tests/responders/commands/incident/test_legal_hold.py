@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.store import Put
-from shared.domain.incidents import incident
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.system_policy import Group
 from shared.domain.retention import RECORD_RETENTION
@@ -50,7 +50,7 @@ def over(world: World) -> World:
     world.deploy_bad()
     world.alert()
     world.pass_time(30 * MINUTE)
-    assert world.incident.status is incident.IncidentStatus.RESOLVED
+    assert world.incident.status is IncidentStatus.RESOLVED
     return world
 
 
@@ -124,7 +124,7 @@ def test_a_hold_of_a_living_incident_waits_for_what_its_worker_writes() -> None:
     say(world, "hold")
     world.pass_time(50 * MINUTE)
 
-    assert world.incident.status is incident.IncidentStatus.RESOLVED
+    assert world.incident.status is IncidentStatus.RESOLVED
     assert expiring(world) == {False}
     assert world.find_violated_invariants() == []
     due = [fields["due_at"] for path, fields in world.documents.items() if path.startswith("commands/")]
@@ -170,7 +170,7 @@ def test_a_hold_waits_for_what_is_still_to_be_said() -> None:
     world.deploy_bad()
     world.send_command("rollback", severity="LOW")
     world.pass_time(30 * MINUTE)
-    assert world.incident.status is incident.IncidentStatus.RESOLVED
+    assert world.incident.status is IncidentStatus.RESOLVED
 
     say(world, "hold")
     world.pass_time(5 * timedelta(hours=1))

@@ -11,7 +11,7 @@ from shared.core import topics
 from shared.core.store import Update
 from shared.domain.commands.command import format_gcloud_command
 from shared.domain.deployments.inventory.traffic import TrafficTarget
-from shared.domain.incidents import incident
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.next_actions import available_verbs, closing_verbs
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
@@ -27,7 +27,6 @@ from tests.support.rollbacks.approvals import (
     build_rollback_being_cancelled,
     build_world_awaiting_approval,
     find_notice,
-    newest_rollback,
     order_to_expiring_deployment,
     publish_command,
 )
@@ -49,7 +48,7 @@ def test_a_cancelled_rollback_begins_nothing_more_and_lists_what_is_where() -> N
     assert f"{done} of 8 done" in text
     still = world.platform.services()["listBooks"].latest_ready
     assert f"shift listBooks: pending; it serves {still}" in text
-    assert world.newest_incident.status is incident.IncidentStatus.ESCALATED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED
     assert world.find_violated_invariants() == []
 
 
@@ -64,7 +63,7 @@ def test_what_a_person_cancelled_is_not_begun_again_by_an_alert() -> None:
     world.pass_time(HOUR / 2)
 
     assert world.live == bad
-    assert world.newest_incident.status is incident.IncidentStatus.ESCALATED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED
 
 
 @pytest.mark.parametrize("make", [build_failed_rollback, build_rollback_being_cancelled])
@@ -83,7 +82,7 @@ def test_a_retry_finishes_what_is_not_back_yet(make: Callable[[], World]) -> Non
     assert again.status is RollbackStatus.SUCCEEDED
     assert again.order is not None
     assert (again.order.actor, again.order.target) == ("alice", first.plan.target)
-    assert {one.status for one in world.incidents()} == {incident.IncidentStatus.RESOLVED}
+    assert {one.status for one in world.incidents()} == {IncidentStatus.RESOLVED}
 
 
 def test_a_retry_of_a_wider_scenario() -> None:
@@ -125,17 +124,11 @@ def test_an_order_is_retried_with_its_limits_and_without_its_confirmation() -> N
 @pytest.mark.parametrize(
     ("make", "status", "word"),
     [
-        (build_failed_rollback, incident.IncidentStatus.RESOLVED, "resolved"),
-        (
-            build_rollback_being_cancelled,
-            incident.IncidentStatus.RECOVERY_NOT_OBSERVED,
-            "recovery not observed",
-        ),
+        (build_failed_rollback, IncidentStatus.RESOLVED, "resolved"),
+        (build_rollback_being_cancelled, IncidentStatus.RECOVERY_NOT_OBSERVED, "recovery not observed"),
     ],
 )
-def test_an_accepted_incident_is_over(
-    make: Callable[[], World], status: incident.IncidentStatus, word: str
-) -> None:
+def test_an_accepted_incident_is_over(make: Callable[[], World], status: IncidentStatus, word: str) -> None:
     """A person ends it as it is: resolved only where its recovery was observed."""
     world = make()
     world.pass_time(HOUR)
@@ -144,9 +137,9 @@ def test_an_accepted_incident_is_over(
     assert publish_command(world, "accept", actor="alice", reason="good enough") == ""
     world.pass_time(HOUR)
 
-    trouble = world.incident
-    assert trouble.status is status
-    assert trouble.timeline[-1].note == "accepted by alice: good enough"
+    incident = world.incident
+    assert incident.status is status
+    assert incident.timeline[-1].note == "accepted by alice: good enough"
     assert read_public_state(world).word == word
     assert world.live == live
     assert "accepted by alice" in find_notice(world, "accepted-1")["text"]
@@ -163,9 +156,9 @@ def test_an_incident_is_accepted_whose_rollback_is_kept_no_more() -> None:
     assert publish_command(world, "accept", actor="alice", reason="it is old") == ""
     world.settle()
 
-    trouble = world.incident
-    assert trouble.status is incident.IncidentStatus.RESOLVED
-    assert trouble.timeline[-1].note == "accepted by alice: it is old"
+    incident = world.incident
+    assert incident.status is IncidentStatus.RESOLVED
+    assert incident.timeline[-1].note == "accepted by alice: it is old"
     assert read_public_state(world).word == "resolved"
     assert publish_command(world, "accept").endswith("possible commands: none: the incident has ended")
 
@@ -211,7 +204,7 @@ def test_what_has_moved_nothing_is_undone_where_it_failed(
     status: RollbackStatus, offered: tuple[str, ...]
 ) -> None:
     """A failure offers its three ends where an earlier rollback has moved something."""
-    ended = replace(newest_rollback(build_failed_rollback()), status=status, started_at=None)
+    ended = replace(build_failed_rollback().newest_rollback, status=status, started_at=None)
 
     assert closing_verbs(ended, is_undoable=True) == offered
     without_undo = tuple(verb for verb in offered if verb != "undo")

@@ -47,8 +47,8 @@ def test_a_pause_is_requested_until_nothing_is_in_flight(where: dict[str, str]) 
     chain = f"systems/{where.get('system', 'all')}/audit/paused:in-the-middle"
     told = world.documents[chain]
     assert told["facts"]["changes"] == {"status": ["PAUSE_REQUESTED", "PAUSED"]}
-    one = world.rollback
-    assert (one.status, one.in_flight) == (RollbackStatus.RUNNING, 0)
+    rollback = world.rollback
+    assert (rollback.status, rollback.in_flight) == (RollbackStatus.RUNNING, 0)
     assert "no step is in flight" in notice_lines(world, "rollback.held")[0]
 
 
@@ -237,9 +237,9 @@ def test_a_pause_that_expires_in_the_middle_resumes_nothing_half_done() -> None:
 
     assert {"still paused by alice" in one for one in notice_lines(world, "pause-expired")} == {True}
     assert world.platform.applied_shifts == shifts
-    one = world.rollback
-    assert (one.status, one.in_flight) == (RollbackStatus.RUNNING, 0)
-    assert {name: step.status for name, step in world.steps(one.id).items()} == steps
+    rollback = world.rollback
+    assert (rollback.status, rollback.in_flight) == (RollbackStatus.RUNNING, 0)
+    assert {name: step.status for name, step in world.steps(rollback.id).items()} == steps
 
 
 def test_a_pause_with_nothing_in_flight_holds_at_once() -> None:

@@ -13,11 +13,13 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Rejected
 from shared.core.store import Put
 from shared.domain.data.document import DocumentSnapshot, Reference
-from shared.domain.data.erasure import ledger as erasure
 from shared.domain.data.erasure.ledger import (
     Erasure,
     ErasureLedgerRecord,
+    erasure_path,
     has_owner_field,
+    hash_person,
+    ledger_path,
     owners_by_field,
     owners_by_name,
 )
@@ -142,10 +144,10 @@ def test_whoever_was_erased_is_not_told() -> None:
     shop = build_shop_with_devices(spoilt, {"orders/2": PAID})
     repair(shop)
     now, system = shop.now, shop.policy.system
-    hashed = erasure.hash_person("salt", "bob")
+    hashed = hash_person("salt", "bob")
     entry, book = Erasure(system, hashed, now, ()), ErasureLedgerRecord(system, "salt", now)
-    path = erasure.erasure_path(system, hashed)
-    ledger = [Put(erasure.ledger_path(system), encode(book)), Put(path, encode(entry))]
+    path = erasure_path(system, hashed)
+    ledger = [Put(ledger_path(system), encode(book)), Put(path, encode(entry))]
     shop.store.commit(ledger)
 
     assert told(shop) == {}

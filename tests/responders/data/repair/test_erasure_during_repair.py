@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.data.repair import erasure_after_repair
+from responders.data.repair.erasure_after_repair import ERASE_AFTER_REPAIR_VERB, build_repair_eraser
 from responders.support import resumable_command
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Query
@@ -325,7 +325,7 @@ def test_after_a_cancel_it_is_done_afterwards() -> None:
     """By a command of its own, told once it is over; the cancel stops all else."""
     shop = repair_with_interruption(cancel_repair_and_erase)
     assert_erased_after_cancelled_repair(shop)
-    told = [one for one in shop.sent_notices if f"{erasure_after_repair.ERASE_AFTER_REPAIR_VERB}-" in one.key]
+    told = [one for one in shop.sent_notices if f"{ERASE_AFTER_REPAIR_VERB}-" in one.key]
     assert told
 
 
@@ -372,7 +372,7 @@ def test_two_workers_at_once_after_a_cancel() -> None:
                 done.append(verb)
                 now = shop.now
                 with suppress(Unavailable):
-                    other = erasure_after_repair.build_repair_eraser(shop.ports, shop.policy, name, now)
+                    other = build_repair_eraser(shop.ports, shop.policy, name, now)
                     other.erase_portion(RepairPosition())
 
         vault.hook = other_does_it
@@ -412,7 +412,7 @@ def test_nothing_is_left_to_do_of_what_has_not_begun() -> None:
     cancel_repair_and_erase(shop)
     shop.pass_time(MINUTE)
     assert shop.newest.status is RollbackStatus.CANCELLED
-    path = commands.command_path(f"{erasure_after_repair.ERASE_AFTER_REPAIR_VERB}-{shop.newest.id}")
+    path = commands.command_path(f"{ERASE_AFTER_REPAIR_VERB}-{shop.newest.id}")
     assert shop.store.get(path).fields is None
 
 

@@ -17,9 +17,8 @@ from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Query
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
-from shared.domain.data.erasure import ledger as erasures
-from shared.domain.data.erasure.ledger import ErasureLedgerRecord
-from shared.domain.data.repair import quarantine
+from shared.domain.data.erasure.ledger import ErasureLedgerRecord, hash_person, ledger_path
+from shared.domain.data.repair.quarantine import journal_path, unpack_changes
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.rollback.write_ramp import WriteRamp
 from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, CorruptedShop, order_undo
@@ -43,8 +42,8 @@ HERS = {"customers/ada", "orders/1"}
 
 def say_erase(shop: CorruptedShop) -> None:
     """A person says that Ada is to be erased."""
-    book = decode(ErasureLedgerRecord, shop.store.get(erasures.ledger_path("bookshop")).fields)
-    person = erasures.hash_person(book.salt, "ada")
+    book = decode(ErasureLedgerRecord, shop.store.get(ledger_path("bookshop")).fields)
+    person = hash_person(book.salt, "ada")
     shop.send_command("erase", "carol", id="ada", person=person)
 
 
@@ -141,7 +140,7 @@ def test_what_age_takes_under_its_hands_is_passed_over() -> None:
     shop.ports.quarantine.hook = takes
     say_erase(shop)
     shop.pass_time(2 * MINUTE)
-    held = [quarantine.unpack_changes(one.content) for one in kept.values()]
+    held = [unpack_changes(one.content) for one in kept.values()]
     assert not {one.path for changes in held for one in changes} & HERS
     assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
 
@@ -292,7 +291,7 @@ def test_copies_that_go_under_the_hands_of_an_undo() -> None:
             late = RepairEraser(shop.ports, shop.policy, repair, now, ramp, lambda: True)
             ledger = read_ledger(shop.ports, shop.policy)
             assert ledger is not None
-            for document in shop.store.query(Query(quarantine.journal_path(repair))):
+            for document in shop.store.query(Query(journal_path(repair))):
                 late.erase_from_entry(document, ledger, copies_only=True)
             late.delete_unreferenced_copies()
 

@@ -10,8 +10,14 @@ from responders.data.repair.document_outcomes import DOCUMENTS_PER_BATCH
 from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.text import MAX_CHARACTERS
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS, Rewrite, RewriteResult
-from shared.domain.data.repair import quarantine, repair_plan
-from shared.domain.data.repair.repair_plan import DocumentOutcome, RepairGoal, RepairPosition
+from shared.domain.data.repair.quarantine import unpack_changes
+from shared.domain.data.repair.repair_plan import (
+    DocumentOutcome,
+    RepairGoal,
+    RepairPosition,
+    parse_selection,
+    split_goal,
+)
 from shared.engine.steps.documents import restore
 from tests.support.data.repairs import GOOD, HERE, STEP, RepairedShop
 from tests.support.fakes.runtime.hooks import no_hook, raise_error
@@ -52,7 +58,7 @@ def test_nothing_is_written_without_a_copy() -> None:
     shop.ports.quarantine.hook = no_hook
     shop.write_all_portions(goal)
     [entry] = shop.journal()
-    [change] = quarantine.unpack_changes(shop.ports.quarantine.read(entry.kept))
+    [change] = unpack_changes(shop.ports.quarantine.read(entry.kept))
     assert change.before is not None
     assert (change.before.fields, change.after) == ({"spoilt": 1}, GOOD["customers/ada"])
 
@@ -134,7 +140,7 @@ def test_what_was_meant_before_a_crash_counts_whatever_is_decided_after_it() -> 
     assert shop.read_documents("customers/ada") == [{"email": "new@example.com"}]
     [entry] = shop.journal()
     assert ([one.path for one in entry.landed], entry.left) == (["customers/ada"], ())
-    [change] = quarantine.unpack_changes(shop.ports.quarantine.read(entry.kept))
+    [change] = unpack_changes(shop.ports.quarantine.read(entry.kept))
     assert change.after == {"email": "new@example.com"}
 
 
@@ -151,7 +157,7 @@ def test_what_was_not_written_before_a_crash_is_written_as_it_is_decided_now() -
     assert shop.write_all_portions(goal).fates == {DocumentOutcome.BACK: 1}
     assert shop.read_documents("customers/ada") == [GOOD["customers/ada"]]
     [entry] = shop.journal()
-    [change] = quarantine.unpack_changes(shop.ports.quarantine.read(entry.kept))
+    [change] = unpack_changes(shop.ports.quarantine.read(entry.kept))
     assert change.after == GOOD["customers/ada"]
 
 
@@ -265,7 +271,7 @@ def test_only_what_is_made_again_has_a_deadline() -> None:
         return False
 
     shop.may_go_on = never
-    for one in (goal, replace(goal, select=repair_plan.parse_selection("document:customers/ada"))):
+    for one in (goal, replace(goal, select=parse_selection("document:customers/ada"))):
         with pytest.raises(Unavailable):
             shop.rewriting.rewrite_portion(replace(STEP, deadline=now), one, RepairPosition())
     assert asked == [now, None]
@@ -366,7 +372,7 @@ def test_pieces_hold_every_document_once() -> None:
     """However a collection is cut."""
     shop = RepairedShop()
     shop.write({path: {"spoilt": 1} for path in ("customers/ada", "customers/bob", "customers/eve")})
-    goals = repair_plan.split_goal(shop.goal("customers"), ["customers/ada", "customers/b"])
+    goals = split_goal(shop.goal("customers"), ["customers/ada", "customers/b"])
     seen = [shop.write_all_portions(one).seen for one in goals]
     assert seen == [1, 0, 2]
     assert shop.landed_paths() == {"customers/ada", "customers/bob", "customers/eve"}

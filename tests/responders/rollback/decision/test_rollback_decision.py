@@ -11,7 +11,7 @@ from shared.core.errors import Unavailable
 from shared.core.store import Update
 from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.deployments.inventory.traffic import TrafficTarget
-from shared.domain.incidents import incident
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback import rollback
 from shared.domain.rollback.plan import StepStatus
 from tests.support.decision.outages import (
@@ -247,7 +247,7 @@ def test_a_freeze_that_stands() -> None:
     world.pass_time(4 * MINUTE)
 
     assert shifted_functions(world) == set()
-    assert world.incident.status is incident.IncidentStatus.ESCALATED
+    assert world.incident.status is IncidentStatus.ESCALATED
     [text, *_] = notice_texts(world, "rollback.escalated")
     assert "freeze: frozen by" in text
     assert "prepared: back to v1, 8 functions" in text
@@ -378,8 +378,8 @@ def test_an_alert_that_stays_true_and_inconclusive() -> None:
     looks = world.events(one).count("decision.held")
     assert looks >= 4
     assert one.outcome == "cause: what fails is not known yet, until the time to decide was over"
-    trouble = world.incident
-    escalated = trouble.timeline[-1].at - trouble.detected_at
+    incident = world.incident
+    escalated = incident.timeline[-1].at - incident.detected_at
     assert 3 * MINUTE <= escalated <= 3 * MINUTE + MINUTE / 2
 
 
@@ -421,8 +421,8 @@ def test_what_own_probes_alone_see_while_automation_only_observes(second: bool) 
         world.pass_time(2 * MINUTE)
 
     [judged], [response] = world.incidents(), world.rollbacks()
-    assert (waiting.status, waiting.is_unconfirmed) == (incident.IncidentStatus.DETECTED, True)
-    assert (judged.status, judged.is_unconfirmed) == (incident.IncidentStatus.INVESTIGATING, False)
+    assert (waiting.status, waiting.is_unconfirmed) == (IncidentStatus.DETECTED, True)
+    assert (judged.status, judged.is_unconfirmed) == (IncidentStatus.INVESTIGATING, False)
     assert response.status is rollback.RollbackStatus.NOT_TAKEN
     assert shifted_functions(world) == set()
 
@@ -458,8 +458,8 @@ def test_a_warning_joins_a_failure_that_nobody_has_confirmed() -> None:
     escalated = world.incident
 
     for unconfirmed in (waiting, joined):
-        assert (unconfirmed.status, unconfirmed.is_unconfirmed) == (incident.IncidentStatus.DETECTED, True)
-    assert (escalated.status, escalated.is_unconfirmed) == (incident.IncidentStatus.ESCALATED, False)
+        assert (unconfirmed.status, unconfirmed.is_unconfirmed) == (IncidentStatus.DETECTED, True)
+    assert (escalated.status, escalated.is_unconfirmed) == (IncidentStatus.ESCALATED, False)
 
 
 def test_a_person_approves_what_one_source_alone_sees() -> None:
@@ -485,7 +485,7 @@ def test_an_alert_that_cloud_monitoring_calls_closed() -> None:
     world.pass_time(MINUTE)
 
     assert (world.incident.status, world.rollback.status) == (
-        incident.IncidentStatus.RESOLVED,
+        IncidentStatus.RESOLVED,
         rollback.RollbackStatus.NOT_TAKEN,
     )
 
@@ -524,7 +524,7 @@ def test_an_alert_that_is_only_watched_joins_the_watch() -> None:
     one = world.rollback
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert one.outcome == "no regression of what it changed, not known to be over: slow response of payOrder"
-    assert world.incident.status is incident.IncidentStatus.INVESTIGATING
+    assert world.incident.status is IncidentStatus.INVESTIGATING
 
 
 def test_a_group_whose_canary_is_back_already() -> None:

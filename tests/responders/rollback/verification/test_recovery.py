@@ -9,7 +9,7 @@ from responders.rollback.verification import recovery
 from shared.core.codec import encode
 from shared.core.store import Put, Update
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus, fence_path
-from shared.domain.incidents.incident import Incident, IncidentStatus, incident_path
+from shared.domain.incidents.incident import IncidentStatus, incident_path
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import find_recovered_at, measure_recovery
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
@@ -50,10 +50,6 @@ def heal(world: World) -> None:
             world.platform.set_failure_rate(function, revision, 0.0)
 
 
-def newest(world: World) -> Incident:
-    return world.newest_incident
-
-
 def events(world: World) -> list[str]:
     return [str(one["event"]) for one in read_notices(world).values()]
 
@@ -63,7 +59,7 @@ def test_what_is_only_observed_stays_open_while_it_fails() -> None:
     world = observed()
     world.pass_time(5 * MINUTE)
 
-    trouble, [rollback] = newest(world), world.rollbacks()
+    trouble, [rollback] = world.newest_incident, world.rollbacks()
     assert (rollback.status, trouble.status) == (RollbackStatus.NOT_TAKEN, IncidentStatus.INVESTIGATING)
     assert (read_public_state(world).word, read_public_state(world).ended_at) == ("investigating", None)
     times = measure_recovery(world.policy, trouble, [rollback])
@@ -82,7 +78,7 @@ def test_what_is_only_observed_ends_once_it_has_recovered() -> None:
 
     world.pass_time(8 * MINUTE)
 
-    trouble, [rollback] = newest(world), world.rollbacks()
+    trouble, [rollback] = world.newest_incident, world.rollbacks()
     assert trouble.status is IncidentStatus.RESOLVED
     assert trouble.timeline[-1].note == "recovered without a rollback"
     assert (read_public_state(world).word, read_public_state(world).ended_at) == (
@@ -105,7 +101,7 @@ def test_a_closed_notification_alone_is_no_recovery() -> None:
     world.ports.alerts.open["0.abc"] = False
     world.pass_time(10 * MINUTE)
 
-    assert newest(world).status is IncidentStatus.INVESTIGATING
+    assert world.newest_incident.status is IncidentStatus.INVESTIGATING
 
 
 def test_a_condition_that_cloud_monitoring_calls_open_is_no_recovery() -> None:
@@ -116,7 +112,7 @@ def test_a_condition_that_cloud_monitoring_calls_open_is_no_recovery() -> None:
 
     world.pass_time(10 * MINUTE)
 
-    assert newest(world).status is IncidentStatus.INVESTIGATING
+    assert world.newest_incident.status is IncidentStatus.INVESTIGATING
 
 
 def test_a_recovery_that_nobody_can_observe_ends_as_that() -> None:
@@ -126,11 +122,11 @@ def test_a_recovery_that_nobody_can_observe_ends_as_that() -> None:
     world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
 
     world.pass_time(10 * MINUTE)
-    waiting = newest(world)
+    waiting = world.newest_incident
     world.advance_clock(DAY)
     world.pass_time(2 * MINUTE)
 
-    trouble, [rollback] = newest(world), world.rollbacks()
+    trouble, [rollback] = world.newest_incident, world.rollbacks()
     assert (waiting.status, waiting.unobserved_since is not None) == (IncidentStatus.INVESTIGATING, True)
     assert trouble.status is IncidentStatus.RECOVERY_NOT_OBSERVED
     assert read_public_state(world).word == "recovery not observed"
@@ -148,12 +144,12 @@ def test_a_log_entry_that_matched_is_over_for_no_check() -> None:
     world.alert("0.log", signal="frontend_unavailable", condition=LOG_MATCH)
     world.ports.alerts.open["0.log"] = False
     world.pass_time(30 * MINUTE)
-    assert newest(world).status is IncidentStatus.DETECTED
+    assert world.newest_incident.status is IncidentStatus.DETECTED
 
     world.advance_clock(DAY)
     world.pass_time(2 * MINUTE)
 
-    assert newest(world).status is IncidentStatus.RECOVERY_NOT_OBSERVED
+    assert world.incidents()[-1].status is IncidentStatus.RECOVERY_NOT_OBSERVED
 
 
 def test_a_declared_breach_is_resolved_by_no_check() -> None:
@@ -162,12 +158,12 @@ def test_a_declared_breach_is_resolved_by_no_check() -> None:
     world = World(policy=replace(TOLD, signals={**TOLD.signals, BREACH_SIGNAL: breach}), promoted=False)
     world.alert("declared:1", signal=BREACH_SIGNAL)
     world.pass_time(30 * MINUTE)
-    assert newest(world).ended_at is None
+    assert world.newest_incident.ended_at is None
 
     world.advance_clock(DAY)
     world.pass_time(2 * MINUTE)
 
-    assert newest(world).status is IncidentStatus.RECOVERY_NOT_OBSERVED
+    assert world.newest_incident.status is IncidentStatus.RECOVERY_NOT_OBSERVED
 
 
 def breached(*, promoted: bool) -> World:
@@ -185,12 +181,12 @@ def breached(*, promoted: bool) -> World:
 def test_a_breach_in_which_functions_failed_says_once_that_they_work_again(*, promoted: bool) -> None:
     """The public does not read for a day that they fail; the breach itself stays open."""
     world = breached(promoted=promoted)
-    assert (newest(world).failing, read_public_state(world).word) == (("getBook",), "investigating")
+    assert (world.newest_incident.failing, read_public_state(world).word) == (("getBook",), "investigating")
 
     heal(world)
     world.pass_time(12 * MINUTE)
 
-    incident = newest(world)
+    incident = world.newest_incident
     said = [one.note for one in incident.timeline if one.works]
     assert said == ["all that failed beside the breach works again"]
     assert (incident.timeline[-1].note, incident.ended_at) == (
@@ -208,8 +204,8 @@ def test_a_breach_says_nothing_of_recovery_while_another_function_fails() -> Non
     make_function_fail(world, "payOrder")
     world.pass_time(10 * MINUTE)
 
-    assert not any(one.is_well for one in newest(world).timeline)
-    assert newest(world).failing == ("payOrder",)
+    assert not any(one.is_well for one in world.newest_incident.timeline)
+    assert world.newest_incident.failing == ("payOrder",)
 
 
 def half_done() -> World:
@@ -231,7 +227,7 @@ def half_done() -> World:
     world.pass_time(10 * MINUTE)
     rollback = world.rollback
     assert (rollback.status, rollback.started_at is not None) == (RollbackStatus.CANCELLED, True)
-    assert newest(world).status is IncidentStatus.ESCALATED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED
     return world
 
 
@@ -241,16 +237,16 @@ def test_a_person_still_decides_about_what_was_left_half_done() -> None:
     heal(world)
     world.pass_time(10 * MINUTE)
 
-    trouble, [rollback] = newest(world), world.rollbacks()
+    trouble, [rollback] = world.newest_incident, world.rollbacks()
     assert trouble.status is IncidentStatus.RECOVERED
     assert read_public_state(world).word == "rolling back (monitoring)"
     assert available_verbs(trouble, rollback) == ("retry", "undo", "accept")
     assert find_recovered_at(trouble, [rollback]) is not None
     world.pass_time(HOUR)
-    assert newest(world).status is IncidentStatus.RECOVERED
+    assert world.newest_incident.status is IncidentStatus.RECOVERED
 
     assert publish_command(world, "accept", actor="alice") == ""
-    assert newest(world).status is IncidentStatus.RESOLVED
+    assert world.incidents()[-1].status is IncidentStatus.RESOLVED
 
 
 def test_what_fails_again_is_said_again() -> None:
@@ -258,13 +254,13 @@ def test_what_fails_again_is_said_again() -> None:
     world = half_done()
     heal(world)
     world.pass_time(10 * MINUTE)
-    assert newest(world).status is IncidentStatus.RECOVERED
+    assert world.newest_incident.status is IncidentStatus.RECOVERED
 
     for function in world.policy.functions:
         make_function_fail(world, function)
     world.pass_time(6 * MINUTE)
 
-    assert newest(world).status is IncidentStatus.ESCALATED
+    assert world.incidents()[-1].status is IncidentStatus.ESCALATED
     assert read_public_state(world).word == "investigating"
     assert world.events(world.rollback)[-1] == "incident.failing-again"
     said = [one.notice for one in world.sent_notices if "failing-again" in one.key]
@@ -274,24 +270,24 @@ def test_what_fails_again_is_said_again() -> None:
 def test_what_is_being_cancelled_offers_no_cancel() -> None:
     """The worker has not seen the first cancel yet: a second one would be refused."""
     world = build_world_awaiting_approval()
-    world.send_command("cancel", incident=newest(world).id)
+    world.send_command("cancel", incident=world.newest_incident.id)
     world.deliver_commands()
 
     rollback = world.rollback
     assert rollback.cancel_requested
-    assert "cancel" not in available_verbs(newest(world), rollback)
+    assert "cancel" not in available_verbs(world.newest_incident, rollback)
 
 
 def test_an_unanswered_question_ends_by_recovery() -> None:
     """Nothing was moved: once it works again, nobody has anything to decide."""
     world = build_world_awaiting_approval()
     world.pass_time(40 * MINUTE)
-    assert newest(world).status is IncidentStatus.ESCALATED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED
 
     heal(world)
     world.pass_time(8 * MINUTE)
 
-    assert newest(world).timeline[-1].note == "recovered without a rollback"
+    assert world.newest_incident.timeline[-1].note == "recovered without a rollback"
 
 
 @pytest.mark.parametrize("escalate", [False, True])
@@ -332,10 +328,10 @@ def test_a_group_that_still_fails_keeps_the_incident_open() -> None:
     rollback = world.rollback
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert rollback.outcome.startswith("no regression of what it changed, functions that fail: payOrder")
-    assert newest(world).status is IncidentStatus.ESCALATED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED
     heal(world)
     world.pass_time(10 * MINUTE)
-    assert newest(world).timeline[-1].note == "recovered after the rollback INC-20260302-001"
+    assert world.newest_incident.timeline[-1].note == "recovered after the rollback INC-20260302-001"
 
 
 def test_what_was_never_verified_is_not_resolved_by_the_end_of_the_watch() -> None:
@@ -351,7 +347,7 @@ def test_what_was_never_verified_is_not_resolved_by_the_end_of_the_watch() -> No
 
     rollback = world.rollback
     assert (rollback.status, rollback.verified_at) == (RollbackStatus.SUCCEEDED, None)
-    assert newest(world).status is IncidentStatus.INVESTIGATING
+    assert world.newest_incident.status is IncidentStatus.INVESTIGATING
     assert "rolling back (monitoring)" not in {one.word for one in read_public_state(world).turns}
 
 
@@ -419,7 +415,10 @@ def test_an_order_for_the_whole_system_recovers_with_the_whole_system() -> None:
     heal(world)
     world.pass_time(8 * MINUTE)
 
-    assert (standing.status, newest(world).status) == (IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED)
+    assert (standing.status, world.newest_incident.status) == (
+        IncidentStatus.INVESTIGATING,
+        IncidentStatus.RESOLVED,
+    )
 
 
 def test_our_own_probe_closes_what_it_opened() -> None:
@@ -427,12 +426,12 @@ def test_our_own_probe_closes_what_it_opened() -> None:
     world = World(policy=replace(EXAMPLE, collections={}), promoted=False)
     world.ports.prober.down = lambda name: name == "shop"
     world.pass_time(5 * MINUTE)
-    assert newest(world).status is IncidentStatus.INVESTIGATING
+    assert world.newest_incident.status is IncidentStatus.INVESTIGATING
 
     world.ports.prober.down = lambda name: False
     world.pass_time(4 * MINUTE)
 
-    assert newest(world).timeline[-1].note == "recovered without a rollback"
+    assert world.newest_incident.timeline[-1].note == "recovered without a rollback"
 
 
 def test_what_was_counted_before_an_undo_is_no_recovery_after_it() -> None:
@@ -447,7 +446,10 @@ def test_what_was_counted_before_an_undo_is_no_recovery_after_it() -> None:
     world.pass_time(10 * MINUTE)
 
     undone = world.newest_rollback
-    assert (undone.status, newest(world).status) == (RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED)
+    assert (undone.status, world.newest_incident.status) == (
+        RollbackStatus.SUCCEEDED,
+        IncidentStatus.ESCALATED,
+    )
 
 
 def test_what_has_recovered_stays_so_when_a_person_cancels_the_monitoring() -> None:
@@ -462,11 +464,14 @@ def test_what_has_recovered_stays_so_when_a_person_cancels_the_monitoring() -> N
     assert publish_command(world, "cancel") == ""
 
     cancelled = world.rollback
-    assert (cancelled.status, newest(world).status) == (RollbackStatus.CANCELLED, IncidentStatus.RECOVERED)
-    assert find_recovered_at(newest(world), [cancelled]) == monitored.verified_at
+    assert (cancelled.status, world.newest_incident.status) == (
+        RollbackStatus.CANCELLED,
+        IncidentStatus.RECOVERED,
+    )
+    assert find_recovered_at(world.newest_incident, [cancelled]) == monitored.verified_at
     assert read_public_state(world).word == "rolling back (monitoring)"
     assert publish_command(world, "accept") == ""
-    assert newest(world).status is IncidentStatus.RESOLVED
+    assert world.newest_incident.status is IncidentStatus.RESOLVED
 
 
 def test_an_alert_that_closed_before_an_undo_is_no_recovery_after_it() -> None:
@@ -482,7 +487,10 @@ def test_an_alert_that_closed_before_an_undo_is_no_recovery_after_it() -> None:
     world.pass_time(MINUTE)
 
     undone = world.newest_rollback
-    assert (undone.status, newest(world).status) == (RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED)
+    assert (undone.status, world.newest_incident.status) == (
+        RollbackStatus.SUCCEEDED,
+        IncidentStatus.ESCALATED,
+    )
 
 
 def test_an_order_with_nothing_to_do_recovers_by_requests_after_it() -> None:
@@ -490,10 +498,10 @@ def test_an_order_with_nothing_to_do_recovers_by_requests_after_it() -> None:
     world = World(policy=TOLD)
     world.pass_time(6 * MINUTE)
     world.carry_out("rollback")
-    early = newest(world).status
+    early = world.newest_incident.status
     world.pass_time(4 * MINUTE)
 
-    assert (early, newest(world).status) == (IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED)
+    assert (early, world.newest_incident.status) == (IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED)
 
 
 def test_an_alert_that_closed_is_no_recovery_after_a_rollback_that_failed() -> None:
@@ -508,7 +516,7 @@ def test_an_alert_that_closed_is_no_recovery_after_a_rollback_that_failed() -> N
     while world.newest_rollback.status is not RollbackStatus.FAILED:
         world.pass_time(MINUTE / 6)
 
-    assert newest(world).status is IncidentStatus.ESCALATED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED
 
 
 def test_what_an_order_continues_recovers_while_the_order_is_held() -> None:
@@ -541,7 +549,7 @@ def watched() -> World:
     world.deploy_bad(["getBook"])
     world.alert()
     world.pass_time(5 * MINUTE)
-    assert newest(world).status is IncidentStatus.WATCHING
+    assert world.newest_incident.status is IncidentStatus.WATCHING
     return world
 
 
@@ -557,7 +565,7 @@ def test_an_alert_that_closed_before_a_regression_is_no_recovery_after_it() -> N
             break
 
     assert world.rollback.outcome.startswith("it got worse again")
-    assert [one.status for one in newest(world).timeline[-1:]] == [IncidentStatus.ESCALATED]
+    assert [one.status for one in world.newest_incident.timeline[-1:]] == [IncidentStatus.ESCALATED]
 
 
 def test_a_failing_check_and_an_alert_are_a_regression_at_once() -> None:
@@ -567,7 +575,7 @@ def test_a_failing_check_and_an_alert_are_a_regression_at_once() -> None:
     world.alert("0.again", started_at=world.now)
     world.settle()
 
-    assert newest(world).status is IncidentStatus.ESCALATED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED
     assert world.rollback.outcome.startswith("it got worse again")
 
 
@@ -588,8 +596,8 @@ def test_a_failed_check_stands_until_one_passes() -> None:
     ended = world.rollback
     assert (ended.status, ended.ill_since is None) == (RollbackStatus.SUCCEEDED, False)
     assert "a check failed at 12:" in ended.outcome
-    assert IncidentStatus.RESOLVED not in {one.status for one in newest(world).timeline}
-    assert not newest(world).timeline[-1].is_well
+    assert IncidentStatus.RESOLVED not in {one.status for one in world.newest_incident.timeline}
+    assert not world.newest_incident.timeline[-1].is_well
 
 
 def test_what_is_cancelled_after_a_failed_check_has_not_recovered() -> None:
@@ -601,7 +609,7 @@ def test_what_is_cancelled_after_a_failed_check_has_not_recovered() -> None:
     world.settle()
 
     assert world.rollback.status is RollbackStatus.CANCELLED
-    assert newest(world).status is IncidentStatus.ESCALATED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED
 
 
 def test_what_is_cancelled_during_a_check_that_fails_has_not_recovered() -> None:
@@ -610,14 +618,14 @@ def test_what_is_cancelled_during_a_check_that_fails_has_not_recovered() -> None
     make_function_fail(world, "getBook")
 
     def cancel() -> None:
-        world.send_command("cancel", incident=newest(world).id)
+        world.send_command("cancel", incident=world.newest_incident.id)
         world.deliver_commands()
 
     world.ports.counts.hook = run_once("metrics.requests", "after", cancel)
     world.pass_time(2 * MINUTE)
 
     assert world.rollback.status is RollbackStatus.CANCELLED
-    assert newest(world).status is IncidentStatus.ESCALATED
+    assert world.newest_incident.status is IncidentStatus.ESCALATED
 
 
 def test_monitoring_does_not_end_between_a_failing_and_a_second_passing_check() -> None:
@@ -648,7 +656,7 @@ def test_monitoring_ends_though_checks_fail_in_turn() -> None:
     ended = world.rollback
     assert ended.status is RollbackStatus.SUCCEEDED
     assert "a check failed at 12:" in ended.outcome
-    assert newest(world).timeline[-1].status is not IncidentStatus.RESOLVED
+    assert world.newest_incident.timeline[-1].status is not IncidentStatus.RESOLVED
 
 
 def test_what_worked_before_an_order_is_no_recovery_after_it() -> None:
@@ -662,7 +670,7 @@ def test_what_worked_before_an_order_is_no_recovery_after_it() -> None:
     assert publish_command(world, "cancel") == ""
     world.pass_time(timedelta(seconds=40))
 
-    assert newest(world).status is not IncidentStatus.RESOLVED
+    assert world.newest_incident.status is not IncidentStatus.RESOLVED
 
 
 def test_few_requests_tell_after_a_while() -> None:
@@ -672,11 +680,11 @@ def test_few_requests_tell_after_a_while() -> None:
     world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0005)
 
     world.pass_time(10 * MINUTE)
-    early = newest(world).status
+    early = world.newest_incident.status
     world.pass_time(50 * MINUTE)
 
     assert early is IncidentStatus.INVESTIGATING
-    assert newest(world).status is IncidentStatus.RESOLVED
+    assert world.newest_incident.status is IncidentStatus.RESOLVED
 
 
 def test_a_function_that_few_requests_see_failing_is_no_recovery() -> None:
@@ -688,7 +696,7 @@ def test_a_function_that_few_requests_see_failing_is_no_recovery() -> None:
 
     world.pass_time(20 * MINUTE)
 
-    assert newest(world).status is IncidentStatus.INVESTIGATING
+    assert world.newest_incident.status is IncidentStatus.INVESTIGATING
 
 
 def test_a_signal_that_the_policy_dropped_ends_after_its_time() -> None:
@@ -703,7 +711,7 @@ def test_a_signal_that_the_policy_dropped_ends_after_its_time() -> None:
     world.advance_clock(DAY)
     world.pass_time(2 * MINUTE)
 
-    assert newest(world).ended_at is not None
+    assert world.newest_incident.ended_at is not None
 
 
 def test_a_newer_warning_keeps_nobody_from_retrying() -> None:
@@ -711,7 +719,7 @@ def test_a_newer_warning_keeps_nobody_from_retrying() -> None:
     world = build_world_awaiting_approval()
     assert publish_command(world, "reject") == ""
     world.pass_time(MINUTE)
-    first = newest(world).id
+    first = world.newest_incident.id
     world.alert("0.corrupt", signal="database_corruption")
     world.pass_time(6 * MINUTE)
     assert [one.status for one in world.rollbacks()] == [RollbackStatus.NOT_TAKEN] * 2
@@ -733,11 +741,11 @@ def test_nobody_calls_it_recovered_behind_a_fence() -> None:
     world.store.commit([Put(path, encode(fence))])
 
     world.pass_time(10 * MINUTE)
-    behind = newest(world).status
+    behind = world.newest_incident.status
     world.store.commit([Put(path, encode(replace(fence, is_over=True)))])
     world.pass_time(2 * MINUTE)
 
-    assert (behind, newest(world).status) == (IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED)
+    assert (behind, world.newest_incident.status) == (IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED)
 
 
 def test_the_incident_of_an_order_learns_what_was_observed_to_work() -> None:
@@ -752,7 +760,7 @@ def test_the_incident_of_an_order_learns_what_was_observed_to_work() -> None:
     while world.incidents()[0].ended_at is None:
         world.pass_time(SECOND)
 
-    second = newest(world)
+    second = world.newest_incident
     assert (second.failing, {*second.working}) == ((), {*BOOKSHOP.functions})
 
 
@@ -761,19 +769,19 @@ def test_a_breach_is_not_called_recovered_when_its_rollback_is_cancelled() -> No
     world = breached(promoted=True)
     heal(world)
     world.pass_time(12 * MINUTE)
-    name = newest(world).id
+    name = world.newest_incident.id
     world.send_command("pause")
     world.carry_out("retry", incident=name)
     world.carry_out("cancel", incident=name)
 
     assert world.newest_rollback.status is RollbackStatus.CANCELLED
-    assert IncidentStatus.RECOVERED not in [one.status for one in newest(world).timeline]
+    assert IncidentStatus.RECOVERED not in [one.status for one in world.newest_incident.timeline]
 
 
 def test_an_order_about_what_never_failed_recovers_from_nothing() -> None:
     """It is not said to work again, nor to be verified before it has changed anything."""
     world = observed()
-    recovered = newest(world)
+    recovered = world.newest_incident
     about = (IncidentScope(ScenarioName.FUNCTIONS, function="searchBooks"),)
     order = replace(
         recovered, id="INC-20260302-002", scopes=about, failure_observed_at=None, failing=(), working=()
@@ -793,7 +801,7 @@ def test_an_order_about_what_never_failed_recovers_from_nothing() -> None:
 def test_an_order_about_data_learns_nothing_of_functions_that_work_again() -> None:
     """It names no function and continues no failure: nothing of it has recovered."""
     world = observed()
-    recovered = newest(world)
+    recovered = world.newest_incident
     about = (IncidentScope(ScenarioName.DATABASE),)
     order = replace(recovered, id="INC-20260302-002", scopes=about)
     world.store.commit([Put(incident_path(order.id), encode(order))])
@@ -818,8 +826,8 @@ def test_a_question_ends_when_every_alert_is_over() -> None:
     rollback = world.rollback
     assert rollback.status is RollbackStatus.NOT_TAKEN
     assert "every alert is over" in rollback.outcome
-    assert newest(world).status is IncidentStatus.RESOLVED
-    assert newest(world).timeline[-1].note == "recovered without a rollback"
+    assert world.newest_incident.status is IncidentStatus.RESOLVED
+    assert world.newest_incident.timeline[-1].note == "recovered without a rollback"
 
 
 def test_what_has_recovered_stays_so_when_an_order_is_not_executed_in_time() -> None:
@@ -834,6 +842,6 @@ def test_what_has_recovered_stays_so_when_an_order_is_not_executed_in_time() -> 
     world.send_command("freeze", until=iso_time_after(world, 60 * MINUTE))
     world.send_command("rollback", functions=["payOrder"])
     world.pass_time(8 * MINUTE)
-    ends = [one.status for one in newest(world).timeline[-2:]]
+    ends = [one.status for one in world.newest_incident.timeline[-2:]]
 
     assert ends == [IncidentStatus.RECOVERED, IncidentStatus.RESOLVED]

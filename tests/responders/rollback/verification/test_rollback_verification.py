@@ -7,14 +7,14 @@ from msgspec.structs import replace
 
 from shared.core import topics
 from shared.core.errors import Unavailable
-from shared.domain.incidents import incident
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import find_recovered_at, find_traffic_restored_at
 from shared.domain.policy.probes import Probe, ProbeAccount
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
-from shared.domain.rollback import rollback
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.decision.outages import (
     MINUTE,
@@ -35,7 +35,7 @@ SIGN_IN = Probe("sign-in", "https://shop.bookshop.example/sign-in")
 POLICY = replace(BOOKSHOP, probes=(*BOOKSHOP.probes, SIGN_IN))
 
 
-def rolled_back(world: World) -> rollback.Rollback:
+def rolled_back(world: World) -> Rollback:
     """The one rollback, an hour after the alert about a bad release of everything."""
     world.deploy_bad()
     world.alert()
@@ -49,7 +49,7 @@ def test_the_checks_of_the_policy_are_told_by_name() -> None:
 
     one = rolled_back(world)
 
-    assert one.status is rollback.RollbackStatus.SUCCEEDED
+    assert one.status is RollbackStatus.SUCCEEDED
     [told] = [
         str(event.facts["note"])
         for entry in world.trail(one)
@@ -66,8 +66,8 @@ def test_what_failed_before_the_last_shift_fails_no_more_once_that_is_verified()
     """The status page shows parts by it: a later alert does not affect them again."""
     world = run_five_minutes_after_alert(is_open=None)
 
-    one = world.rollback
-    assert (one.verified_at is not None, one.failing) == (True, ())
+    rollback = world.rollback
+    assert (rollback.verified_at is not None, rollback.failing) == (True, ())
 
 
 def test_what_failed_before_the_last_shift_is_no_fact_of_the_next_rollback() -> None:
@@ -81,7 +81,7 @@ def test_what_failed_before_the_last_shift_is_no_fact_of_the_next_rollback() -> 
     world.pass_time(2 * MINUTE)
 
     [first, second] = world.rollbacks()
-    assert (first.status, second.failing) == (rollback.RollbackStatus.CANCELLED, ())
+    assert (first.status, second.failing) == (RollbackStatus.CANCELLED, ())
 
 
 def test_a_probe_that_fails_after_the_last_shift() -> None:
@@ -91,7 +91,7 @@ def test_a_probe_that_fails_after_the_last_shift() -> None:
 
     one = rolled_back(world)
 
-    assert one.status is rollback.RollbackStatus.FAILED
+    assert one.status is RollbackStatus.FAILED
     assert "sign-in" in one.outcome
     assert one.confirmed_at is None
     assert one.shifted_at is not None
@@ -108,7 +108,7 @@ def test_a_test_account_that_is_refused_after_the_last_shift() -> None:
 
     one = rolled_back(world)
 
-    assert one.status is rollback.RollbackStatus.FAILED
+    assert one.status is RollbackStatus.FAILED
     assert "signing in" in one.outcome
 
 
@@ -122,11 +122,11 @@ def test_a_function_that_the_plan_does_not_change_and_that_fails() -> None:
     early = world.incident.status
     world.pass_time(4 * MINUTE)
 
-    one = world.rollback
-    trouble = world.incident
-    assert (early, trouble.status) == (incident.IncidentStatus.VERIFYING, incident.IncidentStatus.VERIFYING)
-    assert (one.status, one.verified_at) == (rollback.RollbackStatus.WATCHING, None)
-    assert trouble.timeline[-1].note == "recovery is NOT verified: functions that fail: payOrder"
+    rollback = world.rollback
+    incident = world.incident
+    assert (early, incident.status) == (IncidentStatus.VERIFYING, IncidentStatus.VERIFYING)
+    assert (rollback.status, rollback.verified_at) == (RollbackStatus.WATCHING, None)
+    assert incident.timeline[-1].note == "recovery is NOT verified: functions that fail: payOrder"
 
 
 def test_traffic_is_not_called_restored_while_functions_outside_the_order_fail() -> None:
@@ -153,18 +153,15 @@ def test_a_function_outside_the_plan_that_fails_during_the_monitoring() -> None:
     world.alert()
     world.pass_time(8 * MINUTE)
     [one], [trouble] = world.rollbacks(), world.incidents()
-    assert (one.status, trouble.status) == (
-        rollback.RollbackStatus.WATCHING,
-        incident.IncidentStatus.WATCHING,
-    )
+    assert (one.status, trouble.status) == (RollbackStatus.WATCHING, IncidentStatus.WATCHING)
     live, first = world.live, find_recovered_at(trouble, [one])
 
     make_function_fail(world, "payOrder")
     world.pass_time(2.5 * MINUTE)
 
     [one], [trouble] = world.rollbacks(), world.incidents()
-    assert one.status is rollback.RollbackStatus.WATCHING
-    assert trouble.status is incident.IncidentStatus.ESCALATED
+    assert one.status is RollbackStatus.WATCHING
+    assert trouble.status is IncidentStatus.ESCALATED
     assert trouble.timeline[-1].note == "functions fail that the rollback did not change: payOrder"
     assert find_recovered_at(trouble, [one]) is None
     assert is_said_once(world, "incident.failing-again")
@@ -177,7 +174,7 @@ def test_a_function_outside_the_plan_that_fails_during_the_monitoring() -> None:
     world.pass_time(8 * MINUTE)
 
     [one], [trouble] = world.rollbacks(), world.incidents()
-    assert trouble.status is incident.IncidentStatus.WATCHING
+    assert trouble.status is IncidentStatus.WATCHING
     assert is_said_once(world, "incident.recovery-observed")
     again = find_recovered_at(trouble, [one])
     assert first is not None
@@ -185,10 +182,7 @@ def test_a_function_outside_the_plan_that_fails_during_the_monitoring() -> None:
     assert again > first + 5 * MINUTE
     world.pass_time(HOUR)
     [one], [trouble] = world.rollbacks(), world.incidents()
-    assert (one.outcome, trouble.status) == (
-        "no regression during monitoring",
-        incident.IncidentStatus.RESOLVED,
-    )
+    assert (one.outcome, trouble.status) == ("no regression during monitoring", IncidentStatus.RESOLVED)
     assert find_recovered_at(trouble, [one]) == again
 
 
@@ -203,9 +197,9 @@ def test_what_fails_outside_the_plan_to_the_end_waits_for_a_person() -> None:
     world.pass_time(HOUR)
 
     [one], [trouble] = world.rollbacks(), world.incidents()
-    assert one.status is rollback.RollbackStatus.SUCCEEDED
+    assert one.status is RollbackStatus.SUCCEEDED
     assert "functions that fail: payOrder" in one.outcome
-    assert trouble.status is incident.IncidentStatus.ESCALATED
+    assert trouble.status is IncidentStatus.ESCALATED
 
 
 def is_said_once(world: World, event: str) -> bool:
@@ -234,7 +228,7 @@ def test_a_regression_that_only_the_hour_before_shows(rate: float, ends_well: bo
     world.deploy_bad()
     world.alert()
     world.pass_time(10 * MINUTE)
-    assert world.rollback.status is rollback.RollbackStatus.WATCHING
+    assert world.rollback.status is RollbackStatus.WATCHING
     stable = world.live
 
     for function, service in world.platform.services().items():
@@ -242,30 +236,26 @@ def test_a_regression_that_only_the_hour_before_shows(rate: float, ends_well: bo
         world.platform.set_failure_rate(service.function, serving, rate)
     world.pass_time(HOUR)
 
-    one = world.rollback
+    rollback = world.rollback
     assert world.live == stable
-    trouble = world.incident
+    incident = world.incident
     if ends_well:
-        assert one.status is rollback.RollbackStatus.SUCCEEDED
+        assert rollback.status is RollbackStatus.SUCCEEDED
     else:
-        assert one.status is rollback.RollbackStatus.FAILED
-        assert "worse than before" in one.outcome
-        assert trouble.is_decided_by_person
+        assert rollback.status is RollbackStatus.FAILED
+        assert "worse than before" in rollback.outcome
+        assert incident.is_decided_by_person
 
 
 @pytest.mark.parametrize(
     ("is_open", "outcome", "becomes"),
     [
-        (False, "no regression during monitoring", incident.IncidentStatus.RESOLVED),
-        (
-            True,
-            "no regression of what it changed, not over: function failure rate",
-            incident.IncidentStatus.ESCALATED,
-        ),
+        (False, "no regression during monitoring", IncidentStatus.RESOLVED),
+        (True, "no regression of what it changed, not over: function failure rate", IncidentStatus.ESCALATED),
     ],
 )
 def test_an_alert_whose_condition_is_not_over_at_the_end(
-    is_open: bool, outcome: str, becomes: incident.IncidentStatus
+    is_open: bool, outcome: str, becomes: IncidentStatus
 ) -> None:
     """Cloud Monitoring is asked, whatever it notified of; what still stands waits for a person."""
     world = World()
@@ -277,19 +267,22 @@ def test_an_alert_whose_condition_is_not_over_at_the_end(
     world.ports.alerts.open["0.abc"] = is_open
     world.pass_time(HOUR)
 
-    one = world.rollback
-    trouble = world.incident
-    assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, outcome)
-    assert trouble.status is becomes
-    if becomes is incident.IncidentStatus.ESCALATED:
-        assert available_verbs(trouble, one) == ("undo", "accept", "ack")
+    rollback = world.rollback
+    incident = world.incident
+    assert (rollback.status, rollback.outcome) == (RollbackStatus.SUCCEEDED, outcome)
+    assert incident.status is becomes
+    if becomes is IncidentStatus.ESCALATED:
+        assert available_verbs(incident, rollback) == ("undo", "accept", "ack")
 
 
 def told(world: World, name: str) -> list[str]:
     """What the trail of the one rollback says of an event of that name."""
-    one = world.rollback
+    rollback = world.rollback
     return [
-        str(event.facts["note"]) for entry in world.trail(one) for event in entry.events if event.name == name
+        str(event.facts["note"])
+        for entry in world.trail(rollback)
+        for event in entry.events
+        if event.name == name
     ]
 
 
@@ -300,13 +293,10 @@ def is_said(world: World, event: str) -> bool:
 
 @pytest.mark.parametrize(
     ("is_open", "event", "becomes"),
-    [
-        (False, "alerts.over", incident.IncidentStatus.WATCHING),
-        (True, "alerts.escalated", incident.IncidentStatus.ESCALATED),
-    ],
+    [(False, "alerts.over", IncidentStatus.WATCHING), (True, "alerts.escalated", IncidentStatus.ESCALATED)],
 )
 def test_the_condition_is_read_within_30_minutes_of_the_last_shift(
-    is_open: bool, event: str, becomes: incident.IncidentStatus
+    is_open: bool, event: str, becomes: IncidentStatus
 ) -> None:
     """What stands is told by then, though the watch goes on to its own end; nothing flips."""
     world = run_five_minutes_after_alert(is_open)
@@ -315,18 +305,18 @@ def test_the_condition_is_read_within_30_minutes_of_the_last_shift(
     world.pass_time(time_to_condition_deadline(world) - MINUTE / 2)
 
     assert len(told(world, event)) == 1
-    one = world.rollback
-    assert one.conditions_read_at is not None
+    rollback = world.rollback
+    assert rollback.conditions_read_at is not None
     assert world.incident.status is becomes
     assert is_said(world, event) is is_open
     said = [sent.notice["text"] for sent in world.sent_notices if f":{event}:" in sent.key]
     assert all('"command":"cancel"' in str(text) for text in said)
     world.pass_time(HOUR)
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.SUCCEEDED
-    assert one.verified_at is not None
-    assert one.ended_at is not None
-    assert one.ended_at - one.verified_at >= 30 * MINUTE
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert rollback.verified_at is not None
+    assert rollback.ended_at is not None
+    assert rollback.ended_at - rollback.verified_at >= 30 * MINUTE
     assert len(told(world, event)) == 1
     assert world.live == live
 
@@ -336,13 +326,10 @@ def test_nobody_calls_it_recovered_while_a_condition_stands() -> None:
     world = run_five_minutes_after_alert(is_open=True)
     world.pass_time(time_to_condition_deadline(world))
 
-    one = world.rollback
-    trouble = world.incident
-    assert (one.status, trouble.status) == (
-        rollback.RollbackStatus.WATCHING,
-        incident.IncidentStatus.ESCALATED,
-    )
-    assert find_recovered_at(trouble, [one]) is None
+    rollback = world.rollback
+    incident = world.incident
+    assert (rollback.status, incident.status) == (RollbackStatus.WATCHING, IncidentStatus.ESCALATED)
+    assert find_recovered_at(incident, [rollback]) is None
 
 
 @pytest.mark.parametrize("is_open", [True, False])
@@ -357,11 +344,11 @@ def test_an_outage_that_is_only_watched_and_of_which_no_request_tells(is_open: b
     world.alert("0.sign-in", signal="authentication_failure")
     world.pass_time(10 * MINUTE)
 
-    one = world.rollback
-    trouble = world.incident
-    assert one.status is rollback.RollbackStatus.WATCHING
-    assert (one.verified_at is None) is is_open
-    assert (find_recovered_at(trouble, [one]) is None) is is_open
+    rollback = world.rollback
+    incident = world.incident
+    assert rollback.status is RollbackStatus.WATCHING
+    assert (rollback.verified_at is None) is is_open
+    assert (find_recovered_at(incident, [rollback]) is None) is is_open
 
 
 def test_what_was_over_too_late_is_said_at_the_end() -> None:
@@ -372,11 +359,11 @@ def test_what_was_over_too_late_is_said_at_the_end() -> None:
 
     world.pass_time(HOUR)
 
-    one = world.rollback
-    trouble = world.incident
-    assert one.outcome == "no regression during monitoring, its alerts were over too late"
-    assert trouble.status is incident.IncidentStatus.RESOLVED
-    assert available_verbs(trouble, one) == ()
+    rollback = world.rollback
+    incident = world.incident
+    assert rollback.outcome == "no regression during monitoring, its alerts were over too late"
+    assert incident.status is IncidentStatus.RESOLVED
+    assert available_verbs(incident, rollback) == ()
 
 
 def test_a_condition_that_is_over_at_the_last_read() -> None:
@@ -389,7 +376,7 @@ def test_a_condition_that_is_over_at_the_last_read() -> None:
     world.pass_time(2 * MINUTE)
 
     assert len(told(world, "alerts.over")) == 1
-    assert world.incident.status is incident.IncidentStatus.WATCHING
+    assert world.incident.status is IncidentStatus.WATCHING
 
 
 def test_a_condition_that_nobody_tells_of_is_asked_for_until_the_limit() -> None:
@@ -411,7 +398,7 @@ def test_a_condition_that_nobody_tells_of_is_asked_for_until_the_limit() -> None
     [said] = told(world, "alerts.unanswered")
     assert said.startswith("not known to be over: function failure rate")
     assert is_said(world, "alerts.unanswered")
-    assert world.incident.status is incident.IncidentStatus.WATCHING
+    assert world.incident.status is IncidentStatus.WATCHING
 
 
 @pytest.mark.parametrize("is_open", [False, True])
@@ -423,11 +410,11 @@ def test_conditions_when_the_clock_has_not_ticked_for_an_hour(is_open: bool) -> 
     world.publish(topics.CLOCK, b"{}")
     world.settle()
 
-    one = world.rollback
-    trouble = world.incident
-    assert one.status is rollback.RollbackStatus.SUCCEEDED
-    ended = incident.IncidentStatus.ESCALATED if is_open else incident.IncidentStatus.RESOLVED
-    assert trouble.status is ended
+    rollback = world.rollback
+    incident = world.incident
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    ended = IncidentStatus.ESCALATED if is_open else IncidentStatus.RESOLVED
+    assert incident.status is ended
     assert len(told(world, "alerts.escalated" if is_open else "alerts.over")) == 1
     assert world.find_violated_invariants() == []
 
@@ -460,9 +447,9 @@ def test_what_is_worse_than_before_the_trouble_is_not_verified() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    one = world.rollback
-    assert (one.verified_at, one.shifted_at is None) == (None, False)
-    assert "rollback.verified" not in world.events(one)
+    rollback = world.rollback
+    assert (rollback.verified_at, rollback.shifted_at is None) == (None, False)
+    assert "rollback.verified" not in world.events(rollback)
 
 
 @pytest.mark.parametrize("works", [False, True])
@@ -496,5 +483,5 @@ def test_a_site_that_fails_after_its_recovery_is_observed_by_its_probe() -> None
         world.pass_time(4 * MINUTE)
         told.append(world.incident.status)
 
-    recovered = incident.IncidentStatus.RECOVERED
-    assert told == [recovered, incident.IncidentStatus.ESCALATED, recovered]
+    recovered = IncidentStatus.RECOVERED
+    assert told == [recovered, IncidentStatus.ESCALATED, recovered]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios.products import hosting
+from responders.scenarios.products.hosting import versions_to_check
 from responders.scenarios.products.registry import portion_of
 from responders.scenarios.resource_plan import Portion, ResourceState, Statuses
 from shared.core.codec import from_builtins
@@ -59,10 +59,10 @@ def test_what_hosting_adds(live: WholeInventory, statuses: Statuses, steps: list
 
 def test_which_versions_must_be_looked_at() -> None:
     """Those that a plan would release, and no others."""
-    assert hosting.versions_to_check(THEN, site("v2")) == {("shop", "v1")}
-    assert hosting.versions_to_check(THEN, site("v1")) == set()
-    assert hosting.versions_to_check(THEN, WholeInventory(sites={})) == set()
-    assert hosting.versions_to_check(THEN, WholeInventory()) == set()
+    assert versions_to_check(THEN, site("v2")) == {("shop", "v1")}
+    assert versions_to_check(THEN, site("v1")) == set()
+    assert versions_to_check(THEN, WholeInventory(sites={})) == set()
+    assert versions_to_check(THEN, WholeInventory()) == set()
 
 
 def template(colour: str, content: str = "{}") -> WholeInventory:

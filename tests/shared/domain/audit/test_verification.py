@@ -14,7 +14,7 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.store import FirestoreStore
 from shared.core.errors import Unavailable
 from shared.core.store import SERVER_TIME, Put, Store, Update
-from shared.domain.audit import anchor
+from shared.domain.audit.anchor import Anchor, encode_anchor
 from shared.domain.audit.verification import ChainFinding, ChainVerdict
 from shared.domain.retention import RECORD_RETENTION
 from shared.state.audit_reader import AuditReader
@@ -309,10 +309,10 @@ def test_a_trail_that_never_rests() -> None:
 def test_a_second_head_for_the_same_entry() -> None:
     """Nothing anchored can be replaced; what is put beside it shows."""
     anchored = anchors()
-    forged = anchor.Anchor(FIRST, 3, "f" * 64)
-    anchored.kept[forged.name] = anchor.encode_anchor(forged)
-    real = anchor.Anchor(FIRST, 3, DOCUMENTS[f"{FIRST}/audit/000003"]["hash"])
-    anchored.kept[real.name] = anchor.encode_anchor(real)
+    forged = Anchor(FIRST, 3, "f" * 64)
+    anchored.kept[forged.name] = encode_anchor(forged)
+    real = Anchor(FIRST, 3, DOCUMENTS[f"{FIRST}/audit/000003"]["hash"])
+    anchored.kept[real.name] = encode_anchor(real)
 
     found = verified(InMemory().store, FIRST, anchored=anchored)
 

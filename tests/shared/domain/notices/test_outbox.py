@@ -5,16 +5,25 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.notices import outbox
 from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
-from shared.domain.notices.outbox import GIVE_UP_AFTER, MAX_SEND_DURATION, ChannelState, DeliveryResult
+from shared.domain.notices.outbox import (
+    GIVE_UP_AFTER,
+    MAX_SEND_DURATION,
+    ChannelState,
+    DeliveryResult,
+    admit_notice,
+    conclude_attempt,
+    defer_notice,
+    notice_ahead,
+    record_answer,
+)
 from shared.domain.policy.channels import Channel, ChannelKind
 from tests.support.fakes.runtime.clock import START
 
 SECOND = timedelta(seconds=1)
 CHANNEL = Channel("hook", ChannelKind.WEBHOOK, url="https://hooks.example/x", per_minute=6)
 """One in ten seconds, six at once."""
-FRESH = outbox.ChannelState("bookshop", CHANNEL.name, CHANNEL.per_minute, START)
+FRESH = ChannelState("bookshop", CHANNEL.name, CHANNEL.per_minute, START)
 DEAD = replace(FRESH, failures=3, rests_until=START + 40 * SECOND)
 
 
@@ -50,7 +59,7 @@ def notice(name: str = "a", since: datetime = START, **changes: object) -> Notic
 )
 def test_when_a_notice_may_leave(state: ChannelState, after: float, again: float | None) -> None:
     """When there is room in the minute and the channel does not rest; else it says when."""
-    found = outbox.admit_notice(state, CHANNEL, START + after * SECOND)
+    found = admit_notice(state, CHANNEL, START + after * SECOND)
 
     if again is None:
         assert isinstance(found, ChannelState)
@@ -62,7 +71,7 @@ def test_when_a_notice_may_leave(state: ChannelState, after: float, again: float
 def test_a_minute_holds_what_the_policy_says() -> None:
     """Six at once after a quiet hour; the seventh ten seconds later."""
     state, now, left = FRESH, START + timedelta(hours=1), 0
-    while isinstance(found := outbox.admit_notice(state, CHANNEL, now), ChannelState):
+    while isinstance(found := admit_notice(state, CHANNEL, now), ChannelState):
         state, left = found, left + 1
 
     assert (left, found) == (6, now + 10 * SECOND)
@@ -71,10 +80,10 @@ def test_a_minute_holds_what_the_policy_says() -> None:
 def test_a_dead_channel_is_tried_by_one_notice_at_a_time() -> None:
     """While one is under way, all others wait for what becomes of it."""
     now = START + 40 * SECOND
-    tried = outbox.admit_notice(DEAD, CHANNEL, now)
+    tried = admit_notice(DEAD, CHANNEL, now)
 
     assert isinstance(tried, ChannelState)
-    assert outbox.admit_notice(tried, CHANNEL, now) == now + MAX_SEND_DURATION
+    assert admit_notice(tried, CHANNEL, now) == now + MAX_SEND_DURATION
 
 
 @pytest.mark.parametrize(("failures", "rest"), [(1, 10), (2, 20), (3, 40), (6, 320), (7, 600), (10_000, 600)])
@@ -82,7 +91,7 @@ def test_a_channel_rests_longer_each_time(failures: int, rest: int) -> None:
     """Doubling, and never longer than the policy says."""
     before = replace(FRESH, failures=failures - 1)
 
-    after = outbox.record_answer(before, CHANNEL, DeliveryResult.NONE, START)
+    after = record_answer(before, CHANNEL, DeliveryResult.NONE, START)
 
     assert (after.failures, after.rests_until) == (failures, START + rest * SECOND)
 
@@ -90,7 +99,7 @@ def test_a_channel_rests_longer_each_time(failures: int, rest: int) -> None:
 @pytest.mark.parametrize("answer", [DeliveryResult.TAKEN, DeliveryResult.REFUSED])
 def test_a_channel_that_answers_is_well(answer: DeliveryResult) -> None:
     """Whatever it answers."""
-    after = outbox.record_answer(DEAD, CHANNEL, answer, START)
+    after = record_answer(DEAD, CHANNEL, answer, START)
 
     assert (after.failures, after.rests_until) == (0, None)
 
@@ -112,7 +121,7 @@ def test_what_an_attempt_makes_of_a_notice(
     """Said, or tried again when its channel has rested, or given up by a limit."""
     tried, now = notice(attempts=attempts), START + late
 
-    after = outbox.conclude_attempt(tried, CHANNEL, answer, "no", DEAD, now)
+    after = conclude_attempt(tried, CHANNEL, answer, "no", DEAD, now)
 
     assert after.status is status
     assert after.due_at == (DEAD.rests_until if status is NoticeStatus.PENDING else None)
@@ -139,7 +148,7 @@ def test_what_a_notice_waits_for(other: Notice, waits: bool) -> None:
     """The earlier ones of its lane that are still to be said; none that may yet be pointless."""
     mine = notice("a")
 
-    assert outbox.notice_ahead(mine, [mine, other], START) == (other if waits else None)
+    assert notice_ahead(mine, [mine, other], START) == (other if waits else None)
 
 
 def test_a_notice_that_was_put_off() -> None:
@@ -148,4 +157,4 @@ def test_a_notice_that_was_put_off() -> None:
 
     for due_at, again in ((START + 30 * SECOND, 31), (EARLIER, 1)):
         before = notice("z", EARLIER, due_at=due_at)
-        assert outbox.defer_notice(mine, before, START).due_at == START + again * SECOND
+        assert defer_notice(mine, before, START).due_at == START + again * SECOND

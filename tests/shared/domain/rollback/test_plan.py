@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios import functions
+from responders.scenarios.functions import plan_functions
 from shared.domain.decision.facts import compare_traffic
 from shared.domain.decision.rebuild_selection import add_rebuilds
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
@@ -82,13 +82,13 @@ def planned(
     inventory = world.platform.inventory()
     change = compare_traffic(stable, inventory, (stable,), policy)
     if not may_rebuild:
-        return functions.plan_functions(policy, inventory, change, change.functions)
+        return plan_functions(policy, inventory, change, change.functions)
     seen, recorded = (
         build_record_with_copies(world.platform.functions()),
         build_record_with_copies(before).functions or {},
     )
     change = add_rebuilds(change, inventory, recorded, seen)
-    return functions.plan_functions(policy, inventory, change, change.functions, may_rebuild=True, seen=seen)
+    return plan_functions(policy, inventory, change, change.functions, may_rebuild=True, seen=seen)
 
 
 def test_each_group_sends_one_canary_and_waits_for_its_judgement() -> None:

@@ -13,8 +13,18 @@ from hypothesis import strategies as st
 from shared.core.errors import Refused
 from shared.domain.policy.gate_limits import Gates
 from shared.domain.policy.system_policy import Policy
-from shared.domain.signals import monitoring_notification
-from shared.domain.signals.monitoring_notification import Notification, NotificationMeaning, NotificationState
+from shared.domain.signals.monitoring_notification import (
+    DEFAULT_AUTO_CLOSE,
+    Notification,
+    NotificationMeaning,
+    NotificationState,
+    affected_function,
+    is_of_foreign_project,
+    match_policy,
+    notification_key,
+    parse_notification,
+    unmatched_reason,
+)
 from shared.policy_files import loader
 
 FIXTURES = Path(__file__).parent.parent.parent.parent / "fixtures" / "monitoring"
@@ -26,14 +36,12 @@ LABELS = {"rollback_system": "cvplus", "rollback_signal": "function_failure_rate
 def notification(version: object = "1.2", **incident: Any) -> Notification:
     """A notification of an open incident, with what the test changes in it."""
     body = {"incident_id": "0.abc", "state": "open", "started_at": 1756293629, **incident}
-    return monitoring_notification.parse_notification(
-        json.dumps({"version": version, "incident": body}).encode()
-    )
+    return parse_notification(json.dumps({"version": version, "incident": body}).encode())
 
 
 def refusal(data: bytes) -> str:
     with pytest.raises(Refused) as caught:
-        monitoring_notification.parse_notification(data)
+        parse_notification(data)
     return caught.value.reason
 
 
@@ -70,11 +78,11 @@ def test_a_captured_payload(name: str) -> None:
     verdict, project, policy_id = CAPTURES[name]
     content = (FIXTURES / f"{name}.json").read_bytes()
 
-    parsed = monitoring_notification.parse_notification(content)
+    parsed = parse_notification(content)
 
     assert (parsed.verdict, parsed.project, parsed.policy_id) == (verdict, project, policy_id)
     assert parsed.document == content.decode()
-    assert monitoring_notification.match_policy(parsed, POLICIES) is None
+    assert match_policy(parsed, POLICIES) is None
 
 
 @pytest.mark.parametrize("name", CAPTURES)
@@ -83,9 +91,7 @@ def test_a_captured_payload_with_our_labels(name: str) -> None:
     document = json.loads((FIXTURES / f"{name}.json").read_bytes())
     document["incident"].setdefault("policy_user_labels", {}).update(LABELS)
 
-    claimed = monitoring_notification.match_policy(
-        monitoring_notification.parse_notification(json.dumps(document).encode()), POLICIES
-    )
+    claimed = match_policy(parse_notification(json.dumps(document).encode()), POLICIES)
 
     assert claimed == (CVPLUS, "function_failure_rate")
 
@@ -95,7 +101,7 @@ def test_what_is_read_of_a_notification() -> None:
     name = "threshold_open_log_entry_count_cloud_function_2022"
     content = (FIXTURES / f"{name}.json").read_bytes()
 
-    parsed = monitoring_notification.parse_notification(content)
+    parsed = parse_notification(content)
 
     assert parsed == Notification(
         version="1.2",
@@ -262,7 +268,7 @@ def test_doubled_keys() -> None:
     """Of a key that stands twice the last counts, as for other readers of JSON."""
     data = b'{"version":"1.2","incident":{"incident_id":"a","state":"open","state":"closed"}}'
 
-    assert monitoring_notification.parse_notification(data).verdict is NotificationMeaning.CLOSED
+    assert parse_notification(data).verdict is NotificationMeaning.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -278,7 +284,7 @@ def test_doubled_keys() -> None:
 )
 def test_the_key_of_a_notification(incident_id: str, state: str, key: str) -> None:
     """One document per incident and state, under a name that Firestore takes."""
-    assert monitoring_notification.notification_key(notification(incident_id=incident_id, state=state)) == key
+    assert notification_key(notification(incident_id=incident_id, state=state)) == key
 
 
 @pytest.mark.parametrize("incident_id", ["", "a" * 201, "é" * 101])
@@ -287,7 +293,7 @@ def test_a_notification_without_a_key(incident_id: str) -> None:
     known = msgspec.structs.replace(notification(), incident_id=incident_id)
 
     with pytest.raises(Refused):
-        monitoring_notification.notification_key(known)
+        notification_key(known)
 
 
 CONDITION = {"name": "projects/p/alertPolicies/4815162342/conditions/1"}
@@ -326,9 +332,9 @@ def test_whose_a_notification_is(incident: dict[str, Any], claimed: tuple[Policy
     """The system and the signal come from labels or a listed id, never from prose."""
     parsed = notification(**incident)
 
-    assert monitoring_notification.match_policy(parsed, POLICIES) == claimed
+    assert match_policy(parsed, POLICIES) == claimed
     if claimed is None:
-        assert monitoring_notification.unmatched_reason(parsed, POLICIES)
+        assert unmatched_reason(parsed, POLICIES)
 
 
 @pytest.mark.parametrize(
@@ -348,17 +354,15 @@ def test_a_project_whose_alerts_do_not_count(
     """The resource's project decides, else the scoping one; no project at all is accepted."""
     parsed = notification(resource={"labels": labels}, scoping_project_id=scoping)
 
-    assert monitoring_notification.is_of_foreign_project(parsed, CVPLUS) is is_foreign
+    assert is_of_foreign_project(parsed, CVPLUS) is is_foreign
 
 
 def test_a_policy_without_alert_projects() -> None:
     """Where a policy names no alert projects, its own project is the one."""
     policy = msgspec.structs.replace(CVPLUS, alert_projects=())
 
-    assert not monitoring_notification.is_of_foreign_project(
-        notification(scoping_project_id="cvplus"), policy
-    )
-    assert monitoring_notification.is_of_foreign_project(notification(scoping_project_id="other"), policy)
+    assert not is_of_foreign_project(notification(scoping_project_id="cvplus"), policy)
+    assert is_of_foreign_project(notification(scoping_project_id="other"), policy)
 
 
 @pytest.mark.parametrize(
@@ -379,7 +383,7 @@ def test_the_function_that_an_alert_names(
     """Cloud Run names the service, the function in lower case; of an unknown one that is known."""
     parsed = notification(resource={"type": resource_type, "labels": labels})
 
-    assert monitoring_notification.affected_function(parsed, CVPLUS) == function
+    assert affected_function(parsed, CVPLUS) == function
 
 
 @pytest.mark.parametrize(
@@ -389,12 +393,12 @@ def test_the_metric_names_the_function_where_the_resource_names_none(resource: A
     """The result of a PromQL query by service has its label, and perhaps no resource."""
     parsed = notification(resource=resource, metric={"labels": {"service_name": "processcv"}})
 
-    assert monitoring_notification.affected_function(parsed, CVPLUS) == "processCV"
+    assert affected_function(parsed, CVPLUS) == "processCV"
 
 
 def test_the_default_of_auto_close() -> None:
     """Without a policy it is Cloud Monitoring's 7 days, which is the policy's default too."""
-    assert Gates().auto_close == monitoring_notification.DEFAULT_AUTO_CLOSE == timedelta(days=7)
+    assert Gates().auto_close == DEFAULT_AUTO_CLOSE == timedelta(days=7)
 
 
 JSON = st.recursive(
@@ -423,11 +427,11 @@ def test_any_incident(changes: dict[str, Any], version: Any) -> None:
     for known in ("1.2", version):
         data = json.dumps({**document, "version": known}).encode("utf-8", "surrogatepass")
         try:
-            parsed = monitoring_notification.parse_notification(data)
+            parsed = parse_notification(data)
         except Refused as refused:
             said = refused.reason
         else:
-            said = monitoring_notification.notification_key(parsed) + parsed.verdict
-            monitoring_notification.match_policy(parsed, POLICIES)
-            monitoring_notification.affected_function(parsed, CVPLUS)
+            said = notification_key(parsed) + parsed.verdict
+            match_policy(parsed, POLICIES)
+            affected_function(parsed, CVPLUS)
         assert said

@@ -5,15 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.data import restore_points
+from responders.data.restore_points import read_available_points
 from shared.core.codec import encode
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.store import Put
-from shared.domain.data.backups import export as backing
 from shared.domain.data.backups import restore_point
 from shared.domain.data.backups import restore_test as proofs
 from shared.domain.data.backups.backup_records import Database, NativeBackup
-from shared.domain.data.backups.export import Backup
+from shared.domain.data.backups.export import Backup, ExportStatus, create_backup, export_path
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_point import (
     AvailablePoints,
@@ -37,8 +36,8 @@ EARLIEST = NOW - 7 * DAY
 
 def export(at: datetime, before: str = "") -> Backup:
     """A whole export of that moment."""
-    begun = backing.create_backup(POLICY, at, at, before)
-    return replace(begun, snapshot_at=at, status=backing.ExportStatus.KEPT, places=(begun.prefix,))
+    begun = create_backup(POLICY, at, at, before)
+    return replace(begun, snapshot_at=at, status=ExportStatus.KEPT, places=(begun.prefix,))
 
 
 def deployment(name: str, at: datetime, backup_at: datetime | None = None) -> Deployment:
@@ -214,11 +213,11 @@ def test_what_there_is_is_gathered() -> None:
     shop.ports.databases.back_up(ORIGINAL, DAY)
     elsewhere = replace(OLD, id="elsewhere", database="other")
     shop.store.commit(
-        [Put(backing.export_path(one.id), encode(one)) for one in (OLD, elsewhere)]
+        [Put(export_path(one.id), encode(one)) for one in (OLD, elsewhere)]
         + [Put(proofs.restore_test_path(PROVEN[1].id), encode(PROVEN[1]))]
     )
 
-    found = restore_points.read_available_points(shop.ports, POLICY)
+    found = read_available_points(shop.ports, POLICY)
 
     assert found.backups[0].backup.startswith("projects/p/")
     assert [one.backup for one in found.verified_points if one.backup] == [OLD.id]
@@ -238,15 +237,15 @@ def test_what_cannot_be_seen_is_not_called_absent(failure: Exception) -> None:
 
     shop.ports.databases.hook = hook
     with pytest.raises(type(failure)):
-        restore_points.read_available_points(shop.ports, POLICY)
+        read_available_points(shop.ports, POLICY)
 
 
 def test_a_database_that_google_does_not_know_is_gone() -> None:
     """The catalogue still tells of its backups."""
     shop = World(policy=POLICY)
-    shop.store.commit([Put(backing.export_path(OLD.id), encode(OLD))])
+    shop.store.commit([Put(export_path(OLD.id), encode(OLD))])
 
-    found = restore_points.read_available_points(shop.ports, POLICY)
+    found = read_available_points(shop.ports, POLICY)
 
     assert (found.database, [one.backup for one in found.backups]) == (None, [OLD.id])
 

@@ -6,9 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.data.document import DocumentSnapshot, is_same_value
-from shared.domain.data.repair import repair_plan
 from shared.domain.data.repair.quarantine import DocumentChange, object_name, pack_changes, unpack_changes
 from shared.domain.data.repair.repair_plan import (
+    MAX_SAMPLES_PER_OUTCOME,
+    WHOLE_DATABASE,
     DocumentDecision,
     DocumentOutcome,
     DocumentSelection,
@@ -16,6 +17,17 @@ from shared.domain.data.repair.repair_plan import (
     RepairPosition,
     SelectionKind,
     SnapshotPair,
+    add_samples,
+    advance_position,
+    decode_position,
+    describe_outcomes,
+    encode_position,
+    is_in_declared_scope,
+    newest_time_before,
+    pair_snapshots,
+    parse_selection,
+    selected_scopes,
+    split_goal,
 )
 from shared.domain.policy.data_rules import Collection
 from shared.domain.policy.document_scope import Scope
@@ -47,7 +59,7 @@ def version(path: str, at: datetime = NOW, **fields: object) -> DocumentSnapshot
 )
 def test_what_a_person_says(said: str, meant: DocumentSelection) -> None:
     """It is understood, and told back as it was said."""
-    assert repair_plan.parse_selection(said) == meant
+    assert parse_selection(said) == meant
     assert str(meant) == said
 
 
@@ -77,7 +89,7 @@ def test_what_a_person_says(said: str, meant: DocumentSelection) -> None:
 def test_what_means_nothing(said: str, why: str) -> None:
     """It is refused with its reason, before anything is looked at."""
     with pytest.raises(ValueError, match=why):
-        repair_plan.parse_selection(said)
+        parse_selection(said)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +105,7 @@ def test_what_means_nothing(said: str, why: str) -> None:
 )
 def test_what_is_gone_through(said: str, gone_through: list[str]) -> None:
     """The declared collections, the database's own, or the one that is named, as it is declared."""
-    found = repair_plan.selected_scopes(
-        repair_plan.parse_selection(said), DECLARED, ["users", "logs", "logs"]
-    )
+    found = selected_scopes(parse_selection(said), DECLARED, ["users", "logs", "logs"])
     assert [one.collection for one in found] == gone_through
     assert all(one.everywhere == (one.collection in ("orders", "")) for one in found)
 
@@ -113,22 +123,20 @@ def test_what_is_gone_through(said: str, gone_through: list[str]) -> None:
 )
 def test_what_is_left_for_the_last(path: str, is_elsewhere: bool) -> None:
     """Of all, whatever is not gone through as one of a collection that is declared, or the top."""
-    assert repair_plan.is_in_declared_scope(repair_plan.WHOLE_DATABASE, DECLARED, path) is is_elsewhere
-    assert repair_plan.is_in_declared_scope(Scope("users"), DECLARED, path)
+    assert is_in_declared_scope(WHOLE_DATABASE, DECLARED, path) is is_elsewhere
+    assert is_in_declared_scope(Scope("users"), DECLARED, path)
 
 
 def test_one_document_among_others() -> None:
     """A selection means what it names, by the fields as they are, or were where it is gone."""
     pro, free = version("users/ada", plan="pro"), version("users/ada", plan="free")
-    wants = repair_plan.parse_selection('query:users plan == "pro"').is_selected
+    wants = parse_selection('query:users plan == "pro"').is_selected
 
     assert wants(SnapshotPair("users/ada", pro, free))
     assert not wants(SnapshotPair("users/ada", free, pro))
     assert wants(SnapshotPair("users/ada", None, pro))
-    assert repair_plan.parse_selection("prefix:users/a").is_selected(SnapshotPair("users/ada", pro, None))
-    assert not repair_plan.parse_selection("document:users/ad").is_selected(
-        SnapshotPair("users/ada", pro, None)
-    )
+    assert parse_selection("prefix:users/a").is_selected(SnapshotPair("users/ada", pro, None))
+    assert not parse_selection("document:users/ad").is_selected(SnapshotPair("users/ada", pro, None))
 
 
 def test_both_sides_are_merged_by_name() -> None:
@@ -136,7 +144,7 @@ def test_both_sides_are_merged_by_name() -> None:
     now = [version(f"u/{name}") for name in ("B", "a", "a-1", "c")]
     then = [version(f"u/{name}") for name in ("a", "b", "é")]
 
-    pairs = list(repair_plan.pair_snapshots(now, then))
+    pairs = list(pair_snapshots(now, then))
     assert [one.path for one in pairs] == ["u/B", "u/a", "u/a-1", "u/b", "u/c", "u/é"]
     assert [(one.now is None, one.then is None) for one in pairs[:4]] == [
         (False, True),
@@ -144,8 +152,8 @@ def test_both_sides_are_merged_by_name() -> None:
         (False, True),
         (True, False),
     ]
-    assert [one.path for one in repair_plan.pair_snapshots(now, then, "u/a-1")] == ["u/B", "u/a", "u/a-1"]
-    assert list(repair_plan.pair_snapshots([], [])) == []
+    assert [one.path for one in pair_snapshots(now, then, "u/a-1")] == ["u/B", "u/a", "u/a-1"]
+    assert list(pair_snapshots([], [])) == []
 
 
 def test_names_that_are_numbers_come_first() -> None:
@@ -154,7 +162,7 @@ def test_names_that_are_numbers_come_first() -> None:
     now = [version(f"u/{name}") for name in names]
     then = [version(f"u/{name}") for name in names if name != "__id9__"]
 
-    pairs = list(repair_plan.pair_snapshots(now, then))
+    pairs = list(pair_snapshots(now, then))
     assert [one.path for one in pairs] == [f"u/{name}" for name in names]
     assert [one.path for one in pairs if one.then is None] == ["u/__id9__"]
 
@@ -162,9 +170,9 @@ def test_names_that_are_numbers_come_first() -> None:
 def test_a_piece_begins_where_the_last_one_ends() -> None:
     """Together they hold every document once."""
     goal = RepairGoal("d", NOW, "d", NOW, DocumentSelection(), Scope("u"))
-    pieces = repair_plan.split_goal(goal, ["u/b", "u/d"])
+    pieces = split_goal(goal, ["u/b", "u/d"])
     assert [(one.after, one.until) for one in pieces] == [("", "u/b"), ("u/b", "u/d"), ("u/d", "")]
-    assert repair_plan.split_goal(goal, []) == [goal]
+    assert split_goal(goal, []) == [goal]
 
 
 def test_nobody_has_changed_it() -> None:
@@ -183,15 +191,15 @@ def test_a_position_is_kept_as_text() -> None:
         DocumentDecision("u/c", DocumentOutcome.LOST),
     ]
     pairs = [SnapshotPair(f"u/{name}", None, None) for name in "abcd"]
-    position = repair_plan.advance_position(RepairPosition("u/0", seen=3), pairs, fated, is_last=False)
+    position = advance_position(RepairPosition("u/0", seen=3), pairs, fated, is_last=False)
 
     assert position == RepairPosition("u/d", False, 7, {DocumentOutcome.BACK: 2, DocumentOutcome.LOST: 1})
-    assert repair_plan.decode_position(repair_plan.encode_position(position)) == position
-    assert repair_plan.decode_position("") == RepairPosition()
-    assert repair_plan.describe_outcomes(position.fates) == (
+    assert decode_position(encode_position(position)) == position
+    assert decode_position("") == RepairPosition()
+    assert describe_outcomes(position.fates) == (
         "2 brought back, 1 invalid, and no version that passes can be read"
     )
-    assert repair_plan.advance_position(position, [], [], is_last=True).cursor == "u/d"
+    assert advance_position(position, [], [], is_last=True).cursor == "u/d"
 
 
 def test_people_read_of_some_documents() -> None:
@@ -202,10 +210,10 @@ def test_people_read_of_some_documents() -> None:
         DocumentDecision("u/ada", DocumentOutcome.ERASED, now),
         *(DocumentDecision(f"u/{n}", DocumentOutcome.LOST, now) for n in range(30)),
     ]
-    samples = repair_plan.add_samples(repair_plan.add_samples({}, fated), fated)
+    samples = add_samples(add_samples({}, fated), fated)
 
     assert samples[DocumentOutcome.BACK] == ("u/a (email, m, n; of 2026-03-02 12:00:00 UTC)",) * 2
-    assert len(samples[DocumentOutcome.LOST]) == repair_plan.MAX_SAMPLES_PER_OUTCOME
+    assert len(samples[DocumentOutcome.LOST]) == MAX_SAMPLES_PER_OUTCOME
     assert DocumentOutcome.ERASED not in samples
 
 
@@ -214,11 +222,11 @@ def test_the_moment_before_a_version() -> None:
     written = NOW - timedelta(minutes=5, seconds=10)
     earliest = NOW - timedelta(days=7)
     just = written - timedelta(microseconds=1)
-    assert repair_plan.newest_time_before(version("u/a", written), NOW, earliest) == just
+    assert newest_time_before(version("u/a", written), NOW, earliest) == just
     long_ago = NOW - timedelta(hours=3)
-    found = repair_plan.newest_time_before(version("u/a", long_ago), NOW, earliest)
+    found = newest_time_before(version("u/a", long_ago), NOW, earliest)
     assert found == long_ago - MINUTE
-    assert repair_plan.newest_time_before(version("u/a", long_ago), NOW, long_ago) is None
+    assert newest_time_before(version("u/a", long_ago), NOW, long_ago) is None
 
 
 def test_quarantine_holds_every_value() -> None:
