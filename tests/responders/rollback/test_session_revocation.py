@@ -6,7 +6,7 @@ import pytest
 
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.incidents import incident
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import notice_texts
 from tests.support.fakes.runtime.hooks import no_hook, raise_error
@@ -145,7 +145,7 @@ def test_a_breach_that_a_person_declares(barrier: bool) -> None:
     assert left(world, before) == []
     assert world.ports.beside.sites["shop"].version == "v1"
     assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
-    assert world.incident.status is incident.IncidentStatus.ESCALATED  # a person says it is over
+    assert world.incident.status is IncidentStatus.ESCALATED  # a person says it is over
     assert world.find_violated_invariants() == []
 
 

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.incidents import incident
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.probes import VerificationCheck
 from shared.domain.policy.scenario_names import Mode
@@ -147,7 +146,7 @@ def test_sign_in_that_fails_without_a_change() -> None:
         RollbackStatus.NOT_TAKEN,
         "cause: nothing changed since v1",
     )
-    assert world.incident.status is incident.IncidentStatus.ESCALATED
+    assert world.incident.status is IncidentStatus.ESCALATED
     assert world.ports.beside.effects == []
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.incidents import incident
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import shifted_functions
 from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, tick_clock
@@ -101,10 +101,10 @@ def test_a_plan_whose_time_finds_trouble() -> None:
 
     world.pass_time(15 * MINUTE)
 
-    trouble = world.incident
-    assert trouble.signal == "frontend_unavailable"
+    incident = world.incident
+    assert incident.signal == "frontend_unavailable"
     assert (
-        f"not started: {trouble.id} is open and has priority: order this again"
+        f"not started: {incident.id} is open and has priority: order this again"
         in notice_lines(world, "not-begun")[0]
     )
 
@@ -153,7 +153,7 @@ def test_worse_trouble_in_the_middle_of_a_feature(verb: str) -> None:
     assert world.incident.severity == "CRITICAL"
     world.ports.alerts.open["0.abc"] = False
     world.pass_time(HOUR)
-    assert world.incident.status is incident.IncidentStatus.RESOLVED
+    assert world.incident.status is IncidentStatus.RESOLVED
     assert world.find_violated_invariants() == []
 
 

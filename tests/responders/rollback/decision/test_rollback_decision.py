@@ -12,8 +12,8 @@ from shared.core.store import Update
 from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.rollback import rollback
 from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import (
     ABOUT_GET_BOOK,
     make_function_fail,
@@ -42,8 +42,11 @@ def test_an_outage_without_a_change() -> None:
     world.pass_time(5 * MINUTE)
 
     assert shifted_functions(world) == set()
-    one = world.rollback
-    assert (one.status, one.outcome) == (rollback.RollbackStatus.NOT_TAKEN, "cause: nothing changed since v1")
+    rollback = world.rollback
+    assert (rollback.status, rollback.outcome) == (
+        RollbackStatus.NOT_TAKEN,
+        "cause: nothing changed since v1",
+    )
     [text, *_] = notice_texts(world, "rollback.escalated")
     assert "rollback run --system bookshop --target v1 --reason INC-" in text
     assert "gcloud pubsub topics publish" in text
@@ -63,7 +66,7 @@ def test_an_alert_one_minute_after_a_bad_deploy(functions: tuple[str, ...] | Non
 
     assert world.live == stable
     assert shifted_functions(world) == set(functions or world.policy.functions)
-    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
 
 
 def test_late_metrics() -> None:
@@ -83,7 +86,7 @@ def test_late_metrics() -> None:
     world.ports.counts.hook = lambda verb, side: None
     world.pass_time(HOUR)
 
-    assert before.status is rollback.RollbackStatus.DECIDING
+    assert before.status is RollbackStatus.DECIDING
     assert world.live == stable
     assert world.events(world.rollback).count("decision.held") >= 2
 
@@ -104,7 +107,7 @@ def test_a_late_hint() -> None:
     record_live_deployment(world, "v2", DeploymentStatus.LIVE, 6 * MINUTE)
     world.pass_time(HOUR)
 
-    assert before.status is rollback.RollbackStatus.DECIDING
+    assert before.status is RollbackStatus.DECIDING
     assert "not known (yet) whether traffic was moved" in str(before.gates)
     assert world.live == stable
 
@@ -125,7 +128,7 @@ def test_a_release_during_a_look() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
 
 
 def test_a_look_during_a_roll_out() -> None:
@@ -173,7 +176,7 @@ def test_a_roll_out_that_goes_on_after_the_trouble_began() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollback.status is rollback.RollbackStatus.SUCCEEDED
+    assert world.rollback.status is RollbackStatus.SUCCEEDED
 
 
 def test_traffic_that_was_moved_to_an_old_revision_after_the_trouble_began() -> None:
@@ -232,7 +235,7 @@ def test_a_freeze_that_is_lifted() -> None:
     world.send_command("unfreeze")
     world.pass_time(HOUR)
 
-    assert before.status is rollback.RollbackStatus.DECIDING
+    assert before.status is RollbackStatus.DECIDING
     assert world.live == stable
 
 
@@ -267,9 +270,9 @@ def test_two_bad_deploys_in_a_row() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    one = world.rollback
-    assert one.plan is not None
-    assert one.plan.target == "v1"
+    rollback = world.rollback
+    assert rollback.plan is not None
+    assert rollback.plan.target == "v1"
 
 
 def test_a_bad_release_that_was_called_stable() -> None:
@@ -282,11 +285,11 @@ def test_a_bad_release_that_was_called_stable() -> None:
     world.alert()
     world.pass_time(5 * MINUTE)
 
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.PARKED
-    assert one.question is not None
-    assert one.question.plan.target == "v1"
-    assert "v2 is stable too, and serves what fails" in one.question.reason
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.PARKED
+    assert rollback.question is not None
+    assert rollback.question.plan.target == "v1"
+    assert "v2 is stable too, and serves what fails" in rollback.question.reason
 
 
 def test_unchanged_functions_that_fail_alike() -> None:
@@ -313,10 +316,10 @@ def test_a_barrier_between() -> None:
     world.alert()
     world.pass_time(5 * MINUTE)
 
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.PARKED
-    assert one.question is not None
-    assert one.question.reason == "barrier: v2 (orders were migrated)"
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.PARKED
+    assert rollback.question is not None
+    assert rollback.question.reason == "barrier: v2 (orders were migrated)"
 
 
 def test_the_revision_to_go_back_to_was_cleaned_up() -> None:
@@ -357,7 +360,7 @@ def test_the_only_look_in_time_gets_no_answer() -> None:
     world.ports.counts.hook = lambda verb, side: None
     world.pass_time(HOUR)
 
-    assert before.status is rollback.RollbackStatus.DECIDING
+    assert before.status is RollbackStatus.DECIDING
     assert before.decide_by is not None
     assert before.created_at + 10 * MINUTE > before.decide_by
     assert world.live == stable
@@ -374,10 +377,10 @@ def test_an_alert_that_stays_true_and_inconclusive() -> None:
     world.alert()
     world.pass_time(5 * MINUTE)
 
-    one = world.rollback
-    looks = world.events(one).count("decision.held")
+    rollback = world.rollback
+    looks = world.events(rollback).count("decision.held")
     assert looks >= 4
-    assert one.outcome == "cause: what fails is not known yet, until the time to decide was over"
+    assert rollback.outcome == "cause: what fails is not known yet, until the time to decide was over"
     incident = world.incident
     escalated = incident.timeline[-1].at - incident.detected_at
     assert 3 * MINUTE <= escalated <= 3 * MINUTE + MINUTE / 2
@@ -393,9 +396,9 @@ def test_what_own_probes_alone_see_is_asked_about() -> None:
     world.pass_time(2 * MINUTE)
 
     asked = world.rollback
-    assert waiting.status is rollback.RollbackStatus.DECIDING
+    assert waiting.status is RollbackStatus.DECIDING
     assert world.events(asked).count("decision.held") >= 4
-    assert asked.status is rollback.RollbackStatus.PARKED
+    assert asked.status is RollbackStatus.PARKED
     text, *_ = notice_texts(world, "rollback.parked")
     assert "no second source: 1 probe fails; request counts show 0 failing functions" in text
     assert shifted_functions(world) == set()
@@ -423,7 +426,7 @@ def test_what_own_probes_alone_see_while_automation_only_observes(second: bool) 
     [judged], [response] = world.incidents(), world.rollbacks()
     assert (waiting.status, waiting.is_unconfirmed) == (IncidentStatus.DETECTED, True)
     assert (judged.status, judged.is_unconfirmed) == (IncidentStatus.INVESTIGATING, False)
-    assert response.status is rollback.RollbackStatus.NOT_TAKEN
+    assert response.status is RollbackStatus.NOT_TAKEN
     assert shifted_functions(world) == set()
 
 
@@ -439,7 +442,7 @@ def test_a_warning_that_one_source_alone_sees(second: bool) -> None:
     world.pass_time(MINUTE)
 
     [found], [response] = world.incidents(), world.rollbacks()
-    assert response.status is rollback.RollbackStatus.NOT_TAKEN
+    assert response.status is RollbackStatus.NOT_TAKEN
     assert found.is_unconfirmed is not second
     assert found.ended_at is None
 
@@ -486,7 +489,7 @@ def test_an_alert_that_cloud_monitoring_calls_closed() -> None:
 
     assert (world.incident.status, world.rollback.status) == (
         IncidentStatus.RESOLVED,
-        rollback.RollbackStatus.NOT_TAKEN,
+        RollbackStatus.NOT_TAKEN,
     )
 
 
@@ -501,7 +504,7 @@ def test_an_alert_that_is_over_while_another_function_fails() -> None:
     world.pass_time(MINUTE)
 
     response = world.rollback
-    assert response.status is rollback.RollbackStatus.NOT_TAKEN
+    assert response.status is RollbackStatus.NOT_TAKEN
     assert response.outcome.startswith(
         "still true: every alert is over; 0 probes fail; request counts show 1"
     )
@@ -514,16 +517,19 @@ def test_an_alert_that_is_only_watched_joins_the_watch() -> None:
     world.deploy_bad(CATALOGUE)
     world.alert()
     world.pass_time(5 * MINUTE)
-    assert world.rollback.status is rollback.RollbackStatus.WATCHING
+    assert world.rollback.status is RollbackStatus.WATCHING
 
     labels = {"project_id": world.policy.project, "service_name": "payorder"}
     resource = {"type": "cloud_run_revision", "labels": labels}
     world.alert("0.slow", signal="slow_response", resource=resource)
     world.pass_time(HOUR)
 
-    one = world.rollback
-    assert one.status is rollback.RollbackStatus.SUCCEEDED
-    assert one.outcome == "no regression of what it changed, not known to be over: slow response of payOrder"
+    rollback = world.rollback
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert (
+        rollback.outcome
+        == "no regression of what it changed, not known to be over: slow response of payOrder"
+    )
     assert world.incident.status is IncidentStatus.INVESTIGATING
 
 
