@@ -10,6 +10,7 @@ from cli.app import app
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.cli.in_process import WorldPrompt
+from tests.support.fakes.runtime.hooks import run_once
 from tests.support.notices.notices import read_notices
 from tests.support.runtime.world import World
 
@@ -22,15 +23,12 @@ def world() -> World:
     """Two of eight functions are on their way back, and the rollback is paused."""
     world = World()
     world.deploy_bad()
-    paused: list[bool] = []
 
-    def pause(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "after") and not paused:
-            paused.append(True)
-            world.send_command("pause")
-            world.deliver_commands()
+    def pause() -> None:
+        world.send_command("pause")
+        world.deliver_commands()
 
-    world.platform.hook = pause
+    world.platform.hook = run_once("platform.shift", "after", pause)
     world.alert()
     world.settle()
     assert world.rollback.status is RollbackStatus.RUNNING

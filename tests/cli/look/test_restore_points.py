@@ -18,6 +18,7 @@ from tests.support.cli.in_process import WorldPrompt
 from tests.support.data.exports import POLICY
 from tests.support.data.restore_points import build_proof
 from tests.support.fakes.firestore.restores import ORIGINAL
+from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.runtime.world import World
 
 DAY = timedelta(days=1)
@@ -88,12 +89,9 @@ def test_what_one_would_be(shop: World, prompt: WorldPrompt) -> None:
 
 def test_without_the_right_to_look(shop: World, prompt: WorldPrompt) -> None:
     """It says so: what cannot be seen is not absent."""
-
-    def hook(verb: str, side: str) -> None:
-        if (verb, side) == ("backups.backups", "before"):
-            raise Rejected("PERMISSION_DENIED: datastore.backups.list")
-
-    shop.ports.databases.hook = hook
+    shop.ports.databases.hook = raise_error(
+        "backups.backups", Rejected("PERMISSION_DENIED: datastore.backups.list")
+    )
 
     refused = prompt.say("restore-points")
 

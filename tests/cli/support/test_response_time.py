@@ -355,8 +355,7 @@ def test_who_ordered_and_who_cancels_is_shown_with_the_reason(trouble: tuple[Wor
     halt_after_first_shift(world, "pause")
     world.settle()
     opened = world.incident
-    about = {"system": "bookshop", "incident": opened.id}
-    world.command(command="cancel", actor="anna", reason="wrong target", **about)
+    world.send_command("cancel", actor="anna", reason="wrong target", incident=opened.id)
     world.deliver_newest()
 
     status, explained = prompt.say("status").stdout, prompt.say("explain", opened.id).stdout

@@ -15,7 +15,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import make_function_fail, of_function
-from tests.support.fakes.runtime.hooks import no_hook, run_once
+from tests.support.fakes.runtime.hooks import no_hook, raise_error, run_once
 from tests.support.faults.fault_injection import ProcessCrash, shorten_watch
 from tests.support.rollbacks.approvals import build_world_awaiting_approval
 from tests.support.runtime.world import BOOKSHOP, World
@@ -291,10 +291,6 @@ def ended_beside(joins_at: int | None) -> tuple[World, int]:
     world.deploy_bad()
     commits = 0
 
-    def die(verb: str, side: str) -> None:
-        if (verb, side) == ("store.commit", "after"):
-            raise ProcessCrash
-
     def count(verb: str, side: str) -> None:
         nonlocal commits
         if (verb, side) != ("store.commit", "before"):
@@ -303,7 +299,7 @@ def ended_beside(joins_at: int | None) -> tuple[World, int]:
             return
         commits += 1
         if commits - 1 == joins_at:
-            world.store.hook = die
+            world.store.hook = raise_error("store.commit", ProcessCrash(), "after")
             world.alert("0.late", started_at=world.now)
             with suppress(ProcessCrash):
                 world.deliver_newest()
@@ -344,8 +340,7 @@ def test_an_older_switch_never_lifts_a_newer_one() -> None:
     """A resume that was held up on its way does not undo the pause that was said after it."""
     world = World()
     world.command(command="resume")
-    late = world.waiting()[-1]
-    world.ports.bus.messages.remove(late)
+    late = world.take_newest()
     world.advance_clock(MINUTE)
     world.command(command="pause")
     world.settle()
@@ -360,8 +355,7 @@ def test_an_order_from_another_hour_is_refused() -> None:
     world = World()
     world.deploy_bad()
     world.send_command("rollback")
-    late = world.waiting()[-1]
-    world.ports.bus.messages.remove(late)
+    late = world.take_newest()
 
     world.deliver(late, published_at=world.now - 16 * MINUTE)
 

@@ -45,12 +45,7 @@ def test_without_the_right_it_fails_at_once(verb: str) -> None:
     shop = build_shop_with_copies()
     point = add_whole_export(shop).id if verb == "restores.create" else "1h"
     shop.advance_clock(10 * DAY if verb == "restores.create" else MINUTE)
-
-    def refuse(said: str, side: str) -> None:
-        if (said, side) == (verb, "before"):
-            raise Rejected("PERMISSION_DENIED: a right is missing")
-
-    shop.ports.filled.hook = refuse
+    shop.ports.filled.hook = raise_error(verb, Rejected("PERMISSION_DENIED: a right is missing"))
     request_copy(shop, point)
     pass_time(shop, 3 * MINUTE)
 

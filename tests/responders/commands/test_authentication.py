@@ -25,6 +25,7 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.commands.credential import UsedToken, command_fingerprint, hash_token, token_path
 from tests.support.fakes.identity import FakeIdentity
 from tests.support.fakes.runtime.clock import START
+from tests.support.fakes.runtime.hooks import run_once
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -403,14 +404,9 @@ def test_two_instances_carry_out_the_same_command_at_once(world: World, google: 
 def test_two_commands_race_for_one_token(world: World, google: Google) -> None:
     """The commit that creates the use of the token wins; the other command is refused."""
     token = google.person()
-    raced: list[bool] = []
-
-    def meanwhile(verb: str, side: str) -> None:
-        if (verb, side) == ("store.commit", "before") and not raced:
-            raced.append(True)
-            say(world, {**PAUSE, "id": "fast", "token": token})
-
-    world.store.hook = meanwhile
+    world.store.hook = run_once(
+        "store.commit", "before", lambda: say(world, {**PAUSE, "id": "fast", "token": token})
+    )
     say(world, {**PAUSE, "id": "slow", "token": token})
 
     assert [one.id for one in records(world)] == ["fast"]

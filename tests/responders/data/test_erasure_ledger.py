@@ -39,7 +39,7 @@ from shared.domain.policy.data_rules import ErasureRules, Place
 from tests.support.data.restore_tests import HERE, MINUTE, POLICY, THERE, only_proof
 from tests.support.fakes.firestore.restores import ORIGINAL
 from tests.support.fakes.runtime.clock import START
-from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.fakes.runtime.hooks import run_once
 from tests.support.notices.system_events import pass_time, refusal_reasons
 from tests.support.runtime.world import World
 
@@ -159,13 +159,11 @@ def test_two_instances_that_read_at_once() -> None:
     shop.ports.kept.write(ORIGINAL, {"erased/1": {"who": "ada", "done": now}})
     shop.ports.beside.held[ORIGINAL, "erased/1"] = now
 
-    def other_writes_first(verb: str, side: str) -> None:
-        if (verb, side) == ("store.commit", "before"):
-            store.hook = no_hook
-            read = replace(book(shop), read_until=now - READ_OVERLAP)
-            store.commit([Put(ledger_path("bookshop"), encode(read))])
+    def other_writes_first() -> None:
+        read = replace(book(shop), read_until=now - READ_OVERLAP)
+        store.commit([Put(ledger_path("bookshop"), encode(read))])
 
-    store.hook = other_writes_first
+    store.hook = run_once("store.commit", "before", other_writes_first)
     update_ledger(shop.ports, shop.policy)
 
     assert [one.hash for one in ledger(shop)] == [hash_person(book(shop).salt, "ada")]
@@ -215,13 +213,11 @@ def test_two_that_write_the_same_person_at_once() -> None:
     now, store = shop.now, shop.store
     said_to_be_erased(shop, a=("ada", now))
 
-    def other_writes_first(verb: str, side: str) -> None:
-        if (verb, side) == ("store.commit", "before"):
-            store.hook = no_hook
-            shop.advance_clock(MINUTE)
-            erase(shop, "ada")
+    def other_writes_first() -> None:
+        shop.advance_clock(MINUTE)
+        erase(shop, "ada")
 
-    store.hook = other_writes_first
+    store.hook = run_once("store.commit", "before", other_writes_first)
     update_ledger(shop.ports, shop.policy)
 
     [entry] = ledger(shop)

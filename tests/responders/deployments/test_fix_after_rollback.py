@@ -300,8 +300,7 @@ def test_a_fix_that_has_not_baked_is_not_passed_over_without_approval() -> None:
     [text] = [str(one.notice["text"]) for one in world.sent_notices if ":rollback.parked:record" in one.key]
     assert line in text.split("\n")
 
-    about = {"system": "bookshop", "incident": asked.incident, "plan": asked.question.plan.fingerprint}
-    world.command(command="approve", **about)
+    world.send_command("approve", incident=asked.incident, plan=asked.question.plan.fingerprint)
     world.pass_time(12 * MINUTE)
 
     assert world.live == served_by("00001")

@@ -12,6 +12,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.cli.in_process import WorldPrompt
+from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.notices.system_events import system_event_names
 from tests.support.rollbacks.deployments import MINUTE, SHOP
 from tests.support.rollbacks.rebuild_shop import (
@@ -63,12 +64,7 @@ def test_people_are_notified_before_images_are_deleted() -> None:
 def test_the_end_of_what_cannot_be_built_again_is_urgent() -> None:
     """It is notified like what cannot be restored, at once where a policy of one day is set."""
     world = World()
-
-    def keep_no_values(verb: str, side: str) -> None:
-        if (verb, side) == ("values.keep", "before"):
-            raise Rejected("403: no")
-
-    world.ports.values.hook = keep_no_values
+    world.ports.values.hook = raise_error("values.keep", Rejected("403: no"))
     configured = build_configuration({"MODE": "fast"}, iter(()))
     world.platform.plain[configured.variables_hash] = {"MODE": "fast"}
     world.advance_clock(MINUTE)

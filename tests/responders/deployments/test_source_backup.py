@@ -23,7 +23,7 @@ from shared.domain.deployments.inventory.inventory_parts import (
     build_configuration,
 )
 from shared.domain.deployments.source_copies import decode_values, stored_object_names
-from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.fakes.storage.vault import source_content
 from tests.support.notices.system_events import system_event_names
 from tests.support.rollbacks.deployments import deploy_release, later_deployments, publish_audit_hint
@@ -66,13 +66,8 @@ def recorded(world: World, deployment: Deployment) -> dict[str, FunctionState]:
 
 def failing(world: World, verb: str, error: Exception) -> None:
     """Every such call fails from now on."""
-
-    def hook(asked: str, side: str) -> None:
-        if (asked, side) == (verb, "before"):
-            raise error
-
     for port in (world.ports.sources, world.ports.values, world.platform):
-        port.hook = hook
+        port.hook = raise_error(verb, error)
 
 
 def well(world: World) -> None:
@@ -234,12 +229,7 @@ def test_nothing_is_let_go_when_records_cannot_be_read() -> None:
     world = ready()
     world.ports.sources.keep("bookshop/getBook/forgotten.zip", b"")
     world.ports.clock.sleep(UNREFERENCED_RETENTION.total_seconds() + 1)
-
-    def hook(asked: str, side: str) -> None:
-        if asked == "store.query":
-            raise Unavailable("no answer")
-
-    world.store.hook = hook
+    world.store.hook = raise_error("store.query", Unavailable("no answer"))
     with pytest.raises(Unavailable):
         remove_unreferenced_sources(world.ports, world.policy)
 
@@ -274,11 +264,6 @@ def test_a_stock_that_others_keep_writing() -> None:
     """What is kept and could not be written down is told, so that somebody comes again."""
     world = ready()
     forget_copies(world)
-
-    def hook(asked: str, side: str) -> None:
-        if (asked, side) == ("store.commit", "before"):
-            raise Moved("somebody wrote first")
-
-    world.store.hook = hook
+    world.store.hook = raise_error("store.commit", Moved("somebody wrote first"))
     with pytest.raises(Unavailable):
         back_up_live_sources(world.ports, world.policy)

@@ -18,6 +18,7 @@ from shared.domain.policy.data_rules import Collection, Derived
 from shared.domain.policy.resources import AssetRules, StaticAsset
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.fakes.runtime.clock import START
+from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.notices import system_events
 from tests.support.notices.system_events import tick_clock
 from tests.support.runtime.world import BOOKSHOP, World
@@ -148,12 +149,7 @@ def test_a_fallback_that_is_gone_is_told_once_and_again_when_it_is_back() -> Non
 def test_what_cannot_be_seen_is_looked_at_each_hour_and_told(failure: Exception) -> None:
     """One look without an answer is a moment's trouble, two are not."""
     shop = world()
-
-    def silent(verb: str, side: str) -> None:
-        if verb == "provisions.listeners":
-            raise failure
-
-    shop.ports.provisions.hook = silent
+    shop.ports.provisions.hook = raise_error("provisions.listeners", failure)
     pass_hours(shop, 1)
     assert told(shop) == []
 

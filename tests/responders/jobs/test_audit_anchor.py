@@ -20,7 +20,7 @@ from shared.domain.audit.anchor import (
     parse_anchor_name,
 )
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.runtime.world import World
 
 
@@ -95,13 +95,8 @@ def test_a_bucket_that_takes_nothing_delays_no_step(
     failure: RollbackError, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The rollback ends in its time, it is told, and what is missing is written later."""
-
-    def refuse(verb: str, side: str) -> None:
-        if (verb, side) == ("objects.create", "before"):
-            raise failure
-
     world = World()
-    world.ports.anchors.hook = refuse
+    world.ports.anchors.hook = raise_error("objects.create", failure)
     chain = rolled_back(world)
 
     assert anchored(world, chain) == []

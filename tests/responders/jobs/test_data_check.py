@@ -20,6 +20,7 @@ from shared.domain.policy.data_rules import IntegrityRules
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.data_checks import GOOD, HERE, HOUR, SHOP, CheckedShop
+from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -233,22 +234,13 @@ def test_what_a_sample_found_stays_until_it_is_mended() -> None:
 def test_what_cannot_be_looked_at_is_unknown() -> None:
     """A file without an answer neither opens a loss nor ends one; refused for good, people hear."""
     shop = CheckedShop()
-
-    def dark(verb: str, side: str) -> None:
-        if verb == "media.why_unreadable":
-            raise Unavailable("dark")
-
-    def refused(verb: str, side: str) -> None:
-        if verb == "documents.count":
-            raise Rejected("PERMISSION_DENIED")
-
-    shop.ports.media.hook = dark
+    shop.ports.media.hook = raise_error("media.why_unreadable", Unavailable("dark"))
     record = shop.look()
     assert record.findings == ()
     assert record.last is not None
     assert record.last.tallies["covers"].unknown == 1
 
-    shop.data.hook = refused
+    shop.data.hook = raise_error("documents.count", Rejected("PERMISSION_DENIED"))
     assert shop.look().failure == "PERMISSION_DENIED"
     assert shop.look().failure == "PERMISSION_DENIED"
     told = [one.fields or {} for one in shop.store.query(Query("notices"))]
@@ -401,12 +393,7 @@ def test_the_newest_writes_are_checked_while_a_run_goes_on() -> None:
 def test_newest_writes_that_cannot_be_read_do_not_stop_the_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """The index of the field may be switched off: the log has an error, and the pager rings."""
     shop = dated_shop()
-
-    def refuse(verb: str, side: str) -> None:
-        if (verb, side) == ("documents.newest", "before"):
-            raise Rejected("no index")
-
-    shop.data.hook = refuse
+    shop.data.hook = raise_error("documents.newest", Rejected("no index"))
     shop.write({"orders/9": {"customer": "nobody"}})
     shop.advance_clock(23 * HOUR)
     shop.look()

@@ -10,6 +10,7 @@ from shared.domain.policy.channels import Channel, ChannelKind, Rung
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import RollbackRequest
+from tests.support.fakes.runtime.hooks import run_once
 from tests.support.notices.outage import LADDER, ack, outage
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.switches import publish_after_second_shift
@@ -141,16 +142,12 @@ def test_an_acknowledgement_outlives_what_the_worker_writes_after_it() -> None:
     """A person's word and the worker's turns are on one document, and neither is lost."""
     world = World(policy=LADDER)
     world.deploy_bad()
-    said: list[bool] = []
 
-    def ack_meanwhile(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "after") and not said:
-            said.append(True)
-            about = {"system": "bookshop", "incident": world.newest_incident.id}
-            world.command(command="ack", actor="anna", **about)
-            world.deliver_newest()
+    def ack_meanwhile() -> None:
+        world.send_command("ack", actor="anna", incident=world.newest_incident.id)
+        world.deliver_newest()
 
-    world.platform.hook = ack_meanwhile
+    world.platform.hook = run_once("platform.shift", "after", ack_meanwhile)
     world.alert()
     world.pass_time(HOUR)
 

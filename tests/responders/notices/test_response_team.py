@@ -49,7 +49,7 @@ def rage(world: World, acknowledged_by: str = "") -> None:
     send_storm(world)
     if acknowledged_by:
         trouble = world.incident.id
-        world.command(acknowledged_by, command="ack", system=world.policy.system, incident=trouble)
+        world.send_command("ack", acknowledged_by, incident=trouble)
     world.pass_time(8 * MINUTE)
     send_storm(world, "closed")
     world.pass_time(HOUR)

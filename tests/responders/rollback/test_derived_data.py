@@ -36,8 +36,7 @@ def test_what_was_made_from_part_of_them_is_asked_for_too(ends: str) -> None:
         if side == "before" and len(shop.ports.rewritten.written) == 1:
             if ends == "failed":
                 raise Rejected("no more")
-            said = {"command": "cancel", "incident": shop.newest.incident}
-            shop.command("carol", system="bookshop", **said)
+            shop.send_command("cancel", "carol", incident=shop.newest.incident)
             shop.deliver_commands()
             raise Unavailable("not yet")
 

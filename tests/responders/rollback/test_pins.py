@@ -15,6 +15,7 @@ from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.signals.alert import IncidentScope
 from shared.domain.system_record import System
 from tests.support.fakes.runtime.clock import START
+from tests.support.fakes.runtime.hooks import run_once
 from tests.support.faults.fault_injection import shorten_watch
 from tests.support.notices.response import build_incident
 from tests.support.notices.status_page import read_public_state
@@ -184,16 +185,12 @@ def build_cancelled_world() -> World:
     """A person cancelled the rollback after its first shift."""
     world = World(policy=shorten_watch())
     world.deploy_bad()
-    asked: list[bool] = []
 
-    def cancel(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "after") and not asked:
-            asked.append(True)
-            about = {"system": "bookshop", "incident": world.newest_incident.id}
-            world.command(command="cancel", actor="alice", **about)
-            world.deliver_newest()
+    def cancel() -> None:
+        world.send_command("cancel", actor="alice", incident=world.newest_incident.id)
+        world.deliver_newest()
 
-    world.platform.hook = cancel
+    world.platform.hook = run_once("platform.shift", "after", cancel)
     world.alert()
     world.pass_time(5 * MINUTE)
     return world
@@ -312,9 +309,7 @@ def test_a_look_while_a_rollback_leads_a_pinned_function_elsewhere() -> None:
             looked.append(True)
             world.advance_clock(MINUTE / 6)
             publish_audit_hint(world)
-            told_of = world.waiting()[-1]
-            world.ports.bus.messages.remove(told_of)
-            world.deliver(told_of)
+            world.deliver_newest()
 
     world.platform.hook = look
     world.send_command("rollback", target=bad.id, functions=["getBook"])

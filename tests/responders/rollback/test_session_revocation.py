@@ -9,7 +9,7 @@ from shared.core.errors import Rejected, Unavailable
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import notice_texts
-from tests.support.fakes.runtime.hooks import no_hook, raise_error
+from tests.support.fakes.runtime.hooks import no_hook, raise_error, run_once
 from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, tick_clock
 from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
 from tests.support.rollbacks.complete_scenario import approve_rollback
@@ -107,12 +107,7 @@ def test_nobody_says_who_is_signed_in() -> None:
     """It is asked again in a while, by nobody but whom the clock tells."""
     world = signed_in()
     before = world.now.timestamp()
-
-    def silent(verb: str, side: str) -> None:
-        if verb == "sessions.people":
-            raise Unavailable("no answer")
-
-    world.ports.beside.hook = silent
+    world.ports.beside.hook = raise_error("sessions.people", Unavailable("no answer"))
     world.send_command("revoke-sessions")
     world.settle(limit=10)
     assert world.waiting() == []
@@ -211,13 +206,9 @@ def test_a_worker_in_whose_way_another_one_is() -> None:
     world.deliver(asked)
     [published] = world.ports.bus.take(topics.WORK)
     others: list[bool] = []
-
-    def another(verb: str, side: str) -> None:
-        if (verb, side) == ("sessions.end", "before"):
-            world.ports.beside.hook = no_hook
-            others.append(world.deliver(published))
-
-    world.ports.beside.hook = another
+    world.ports.beside.hook = run_once(
+        "sessions.end", "before", lambda: others.append(world.deliver(published))
+    )
 
     assert world.deliver(published)
 

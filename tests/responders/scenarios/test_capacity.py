@@ -10,6 +10,7 @@ from shared.domain.deployments.inventory.traffic import Scaling
 from shared.domain.policy.system_policy import Group, Policy
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
+from tests.support.fakes.runtime.hooks import run_once
 from tests.support.faults.fault_injection import shorten_watch
 from tests.support.rollbacks.approvals import publish_command
 from tests.support.rollbacks.pins import FOLLOWING
@@ -165,14 +166,9 @@ def test_instances_that_somebody_sets_meanwhile_are_not_overwritten() -> None:
     """Between plan and effect a person was there: the function is theirs."""
     world = World(policy=warm(2))
     world.deploy_bad(["getBook"])
-    done: list[bool] = []
-
-    def somebody(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.dry_run", "before") and not done:
-            done.append(True)
-            world.platform.scale_by_hand("getBook", Scaling(7))
-
-    world.platform.hook = somebody
+    world.platform.hook = run_once(
+        "platform.dry_run", "before", lambda: world.platform.scale_by_hand("getBook", Scaling(7))
+    )
     world.send_command("rollback", functions=["getBook"])
     world.pass_time(12 * MINUTE)
 

@@ -230,7 +230,7 @@ def test_the_policy_may_have_a_rebuild_asked_for() -> None:
 
     assert parked.status is RollbackStatus.PARKED
     assert functions_on_copies(shop) == set()
-    shop.command(command="approve", system=shop.policy.system, incident=parked.incident)
+    shop.send_command("approve", incident=parked.incident)
     shop.pass_time(timedelta(minutes=15))
     assert functions_on_copies(shop) == {ORDER}
 
@@ -265,12 +265,12 @@ def test_a_deleted_function_that_a_person_orders_is_created_once_approved() -> N
     """An order by its name asks, and then builds it from our copy."""
     shop = build_shop_with_source_copies()
     shop.platform.delete_function("listBooks")
-    shop.command(command="rollback", system=shop.policy.system, functions=["listBooks"])
+    shop.send_command("rollback", functions=["listBooks"])
     shop.pass_time(timedelta(minutes=2))
     parked = shop.rollback
     assert parked.status is RollbackStatus.PARKED
 
-    shop.command("anna", command="approve", system=shop.policy.system, incident=parked.incident)
+    shop.send_command("approve", "anna", incident=parked.incident)
     shop.pass_time(timedelta(minutes=10))
 
     assert "listBooks" in functions_on_copies(shop)

@@ -230,7 +230,7 @@ def test_an_instance_that_dies_leaves_one_record(installed: Installation, text: 
     """Whether it dies before or after its commit, the next instance ends with one event."""
     installed.publish(text)
     store = installed.ports.store
-    store.hook = raise_error("store.commit", KeyboardInterrupt(), side)  # type: ignore[arg-type]
+    store.hook = raise_error("store.commit", KeyboardInterrupt(), side)
     with pytest.raises(KeyboardInterrupt):
         installed.start_instance().current()
     store.hook = no_hook
@@ -273,7 +273,7 @@ def test_a_publication_during_the_check(installed: Installation, verb: str, side
 def test_an_instance_that_dies_before_the_notice_leaves_it_to_the_sweep(installed: Installation) -> None:
     """The event and the notices are one commit; what is due is published by the clock."""
     installed.publish(BROKEN)
-    installed.ports.bus.hook = raise_error("bus.publish", KeyboardInterrupt())  # type: ignore[arg-type]
+    installed.ports.bus.hook = raise_error("bus.publish", KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         installed.start_instance().current()
     installed.ports.bus.hook = no_hook

@@ -12,6 +12,7 @@ from shared.core import topics
 from shared.core.errors import Moved, Refused, Unavailable
 from shared.core.pubsub_message import PubSubMessage
 from shared.domain.rollback.rollback import RollbackStatus
+from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
@@ -282,12 +283,7 @@ def test_documents_that_never_hold_still_mean_redelivery() -> None:
     world = World()
     world.alert()
     [published] = world.waiting()
-
-    def contended(verb: str, side: str) -> None:
-        if verb == "store.commit":
-            raise Moved("somebody was faster")
-
-    world.store.hook = contended
+    world.store.hook = raise_error("store.commit", Moved("somebody was faster"))
 
     assert not world.deliver(published)
 

@@ -13,6 +13,7 @@ from shared.domain.deployments.deployment import DeploymentStatus, record_path
 from shared.domain.deployments.inventory.inventory_parts import HostingSite
 from shared.domain.deployments.inventory.inventory_record import unpack_inventory
 from tests.support.fakes.runtime.clock import START
+from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.notices.system_events import read_dead_letters, system_event_names
 from tests.support.rollbacks.approvals import build_world_awaiting_approval
 from tests.support.rollbacks.deployments import (
@@ -331,12 +332,7 @@ def test_a_part_that_gives_no_answer_changes_nothing_and_is_told() -> None:
     world.ports.beside.sites = {"shop": HostingSite("s1", START)}
     publish_audit_hint(world)
     world.pass_time(4 * MINUTE)
-
-    def deaf(verb: str, side: str) -> None:
-        if verb == "hosting.site":
-            raise Unavailable("no answer")
-
-    world.ports.beside.hook = deaf
+    world.ports.beside.hook = raise_error("hosting.site", Unavailable("no answer"))
     deploy_release(world, "getBook")
     publish_audit_hint(world)
     world.settle()

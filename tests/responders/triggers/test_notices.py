@@ -8,6 +8,7 @@ from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.severity import Severity
+from tests.support.fakes.runtime.hooks import run_once
 from tests.support.notices.notices import HOOK, read_notices
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -79,14 +80,11 @@ def test_a_repeat_says_that_it_may_be_one() -> None:
     """Whoever died between sending and recording leaves a notice that is said again, marked."""
     world = World()
     world.sent_notices.clear()
-    died: list[bool] = []
 
-    def die_after_sending(verb: str, side: str) -> None:
-        if (verb, side) == ("sender.send", "after") and not died:
-            died.append(True)
-            raise KeyboardInterrupt
+    def die_after_sending() -> None:
+        raise KeyboardInterrupt
 
-    world.ports.sender.hook = die_after_sending
+    world.ports.sender.hook = run_once("sender.send", "after", die_after_sending)
     world.alert()
     try:
         world.settle()

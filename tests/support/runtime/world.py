@@ -359,9 +359,13 @@ class World(PortShortcuts):
 
     def deliver_newest(self) -> None:
         """The newest message arrives at once, in the middle of whatever runs."""
+        self.deliver(self.take_newest())
+
+    def take_newest(self) -> Published:
+        """The newest message, which waits no longer: for a delivery of its own."""
         newest = self.waiting()[-1]
         self.ports.bus.messages.remove(newest)
-        self.deliver(newest)
+        return newest
 
     def settle(self, limit: int = 500) -> None:
         """Deliver until no message waits; what is refused an acknowledgement comes again."""

@@ -41,8 +41,7 @@ def expiring(world: World) -> set[bool]:
 
 def say(world: World, verb: str, **content: Any) -> str:
     before = len(read_dead_letters(world))
-    world.command(command=verb, system=world.policy.system, incident=TROUBLE, **content)
-    world.settle()
+    world.carry_out(verb, incident=TROUBLE, **content)
     return str(next((one["reason"] for one in read_dead_letters(world)[before:]), ""))
 
 
@@ -154,7 +153,7 @@ def test_a_hold_that_is_interrupted_goes_on_where_it_stopped(point: int) -> None
     assert len(list(kept(world))) > 750
     saboteur.world = world
     saboteur.active = True
-    world.command(command="hold", system=world.policy.system, incident=TROUBLE)
+    world.send_command("hold", incident=TROUBLE)
 
     tick_clock(world, saboteur, 3)
 

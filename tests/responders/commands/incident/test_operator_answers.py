@@ -16,7 +16,7 @@ from shared.domain.incidents.next_actions import available_verbs, closing_verbs
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.fakes.pubsub.bus import Published
-from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.fakes.runtime.hooks import run_once
 from tests.support.faults.fault_injection import shorten_watch
 from tests.support.notices.status_page import read_public_state
 from tests.support.notices.system_events import read_dead_letters
@@ -216,12 +216,10 @@ def test_a_failure_that_moved_nothing_offers_no_undo() -> None:
     world = World(policy=shorten_watch())
     world.deploy_bad(["getBook"])
 
-    def move(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "before"):
-            world.platform.hook = no_hook
-            world.platform.change_by_hand("getBook", (TrafficTarget("getbook-00002", 100, "theirs"),))
+    def move() -> None:
+        world.platform.change_by_hand("getBook", (TrafficTarget("getbook-00002", 100, "theirs"),))
 
-    world.platform.hook = move
+    world.platform.hook = run_once("platform.shift", "before", move)
     world.alert()
     world.pass_time(5 * MINUTE)
 
@@ -229,9 +227,7 @@ def test_a_failure_that_moved_nothing_offers_no_undo() -> None:
     assert (failed.status, world.live["getBook"]) == (RollbackStatus.FAILED, {"getbook-00002": 100})
     assert "a person may now retry or accept" in find_notice(world, "rollback.failed")["text"]
     assert available_verbs(world.newest_incident, failed) == ("retry", "accept", "ack")
-    about = {"system": "bookshop", "incident": failed.incident}
-    world.command(command="undo", **about)
-    world.settle()
+    world.carry_out("undo", incident=failed.incident)
     assert len(world.rollbacks()) == 1
 
 
@@ -303,9 +299,7 @@ def test_a_cancel_that_was_said_before_the_retry_does_not_stop_it() -> None:
 def set_aside(world: World, verb: str, **content: Any) -> Published:
     """A command on its way, which its responder has not seen yet."""
     world.send_command(verb, **content)
-    late = world.waiting()[-1]
-    world.ports.bus.messages.remove(late)
-    return late
+    return world.take_newest()
 
 
 def test_a_retry_that_was_said_before_the_last_rollback_begins_none() -> None:
@@ -359,8 +353,7 @@ def test_a_cancel_is_heard_while_nothing_is_committed() -> None:
             shifts.append(world.ports.clock.monotonic())
         if (verb, side) == ("platform.dry_run", "before") and len(shifts) == 1:
             shifts.append(0.0)
-            about = {"system": "bookshop", "incident": world.newest_incident.id}
-            world.command(command="cancel", actor="alice", **about)
+            world.send_command("cancel", actor="alice", incident=world.newest_incident.id)
             world.deliver_newest()
             world.advance_clock(timedelta(seconds=3))
 

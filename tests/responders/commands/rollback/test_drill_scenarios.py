@@ -12,6 +12,7 @@ from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.rollback.drill import DrillStepCount
 from tests.support.fakes.resources import FakeEstate
+from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.rollbacks.bookshop_resources import (
     CARTS,
     SHOP,
@@ -159,12 +160,7 @@ def test_a_setting_that_somebody_changes_just_then() -> None:
 def test_a_template_that_is_not_valid() -> None:
     """The platform says so without publishing it."""
     world = build_healthy_shop()
-
-    def hook(verb: str, side: str) -> None:
-        if (verb, side) == ("remote_config.validate", "before"):
-            raise Rejected("INVALID_ARGUMENT")
-
-    world.ports.beside.hook = hook
+    world.ports.beside.hook = raise_error("remote_config.validate", Rejected("INVALID_ARGUMENT"))
 
     assert refused(world, "feature") == {TEMPLATE: "INVALID_ARGUMENT"}
 
@@ -173,12 +169,7 @@ def test_a_template_that_is_not_valid() -> None:
 def test_what_gives_no_answer(verb: str, part: str) -> None:
     """What cannot be seen cannot be rehearsed: that is no agreement."""
     world = build_healthy_shop()
-
-    def hook(asked: str, side: str) -> None:
-        if (asked, side) == (verb, "before"):
-            raise Unavailable("503")
-
-    world.ports.beside.hook = hook
+    world.ports.beside.hook = raise_error(verb, Unavailable("503"))
 
     assert refused(world) == {part: "it gave no answer"}
 

@@ -8,6 +8,7 @@ import pytest
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import shifted_functions
+from tests.support.fakes.runtime.hooks import run_once
 from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, tick_clock
 from tests.support.rollbacks.bookshop_resources import SIGNING_IN, build_healthy_shop, deploy_bad_release
 from tests.support.runtime.switches import iso_time_after, notice_lines, publish_command
@@ -127,18 +128,13 @@ def test_worse_trouble_in_the_middle_of_a_feature(verb: str) -> None:
     world = spoiled()
     deploy_bad_release(world, "sites")
     estate = world.ports.beside
-    told: list[str] = []
 
-    def interrupt(called: str, side: str) -> None:
-        if (called, side) == (verb, "after") and not told:
-            told.append(verb)
-            world.ports.prober.down = lambda name: name == "shop" and estate.sites["shop"].version != "v1"
-            world.alert(signal="frontend_unavailable")
-            alert = world.waiting()[-1]
-            world.ports.bus.messages.remove(alert)
-            world.deliver(alert)
+    def interrupt() -> None:
+        world.ports.prober.down = lambda name: name == "shop" and estate.sites["shop"].version != "v1"
+        world.alert(signal="frontend_unavailable")
+        world.deliver_newest()
 
-    estate.hook = world.platform.hook = interrupt
+    estate.hook = world.platform.hook = run_once(verb, "after", interrupt)
     groups: dict[str, Any] = {"groups": ["authentication"]} if verb == "platform.shift" else {}
     world.command(command="rollback", **FEATURE, **groups)
     world.settle()
@@ -167,9 +163,7 @@ def test_trouble_that_is_no_worse(signal: str) -> None:
         if (called, side) == ("remote_config.publish", "after") and not told:
             told.append(called)
             world.alert(signal=signal)
-            alert = world.waiting()[-1]
-            world.ports.bus.messages.remove(alert)
-            world.deliver(alert)
+            world.deliver_newest()
 
     world.ports.beside.hook = interrupt
     world.command(command="rollback", **{**FEATURE, "severity": "CRITICAL"})

@@ -17,6 +17,7 @@ from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
+from tests.support.fakes.runtime.hooks import run_once
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.approvals import (
     build_failed_rollback,
@@ -510,15 +511,12 @@ def test_a_question_says_what_ending_an_undo_leaves() -> None:
     world.deliver_commands()
     order(world)
     world.deliver_commands()
-    stop_first: list[str] = []
 
-    def hook(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "before") and not stop_first:
-            stop_first.append(verb)
-            order(world)
-            world.deliver_commands()
+    def hook() -> None:
+        order(world)
+        world.deliver_commands()
 
-    world.platform.hook = hook
+    world.platform.hook = run_once("platform.shift", "before", hook)
     world.settle()
 
     undecided, running = refusals(world)
@@ -557,14 +555,9 @@ def test_an_order_for_a_function_that_a_person_has_deployed_meanwhile_joins_noth
     """Its step has stopped: the order would be carried out by nobody."""
     world = World()
     world.deploy_bad()
-    deployed: list[bool] = []
-
-    def deploy(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.dry_run", "before") and not deployed:
-            deployed.append(True)
-            world.platform.deploy(["searchBooks"], failure_rate=0.9)
-
-    world.platform.hook = deploy
+    world.platform.hook = run_once(
+        "platform.dry_run", "before", lambda: world.platform.deploy(["searchBooks"], failure_rate=0.9)
+    )
     refused = order_once_given_up(world, "searchBooks")
 
     name = world.incident.id

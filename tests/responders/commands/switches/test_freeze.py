@@ -208,16 +208,14 @@ def test_an_unfreeze_that_comes_late_lifts_nothing_that_was_said_after_it() -> N
     world.advance_clock(MINUTE)
     publish_command(world, "freeze", until=iso_time_after(world, HOUR))
     world.command(command="unfreeze")
-    late = world.waiting()[-1]
-    world.ports.bus.messages.remove(late)
+    late = world.take_newest()
 
     world.deliver(late, published_at=said_at)
     assert len(world.documents[GLOBAL_CONTROLS_PATH]["freezes"]) == 1
     world.advance_clock(MINUTE)
     publish_command(world, "unfreeze")
     world.command(command="freeze", until=iso_time_after(world, HOUR))
-    late = world.waiting()[-1]
-    world.ports.bus.messages.remove(late)
+    late = world.take_newest()
     world.deliver(late, published_at=said_at)
 
     assert world.documents[GLOBAL_CONTROLS_PATH]["freezes"] == []

@@ -58,9 +58,7 @@ def test_a_pause_that_was_lifted_before_it_was_reached_is_not_told_as_reached() 
     world.deploy_bad()
     publish_after_second_shift(world, "pause")
     world.alert()
-    message = world.waiting()[-1]
-    world.ports.bus.messages.remove(message)
-    world.deliver(message)
+    world.deliver_newest()
     work = world.waiting()
     world.ports.bus.messages.clear()
     world.deliver(work[0])
@@ -362,8 +360,7 @@ def late(world: World, verb: str, after: timedelta, **content: Any) -> str:
     before = len(read_dead_letters(world))
     said_at = world.now
     world.command(command=verb, **content)
-    message = world.waiting()[-1]
-    world.ports.bus.messages.remove(message)
+    message = world.take_newest()
     world.advance_clock(after)
     world.deliver(message, published_at=said_at)
     return str(next((one["reason"] for one in read_dead_letters(world)[before:]), ""))
@@ -385,8 +382,7 @@ def test_the_newest_promotion_stands_in_whichever_order_they_arrive() -> None:
     world = World()
     said_at = world.now
     world.send_command("promote", mode="act")
-    earlier = world.waiting()[-1]
-    world.ports.bus.messages.remove(earlier)
+    earlier = world.take_newest()
     world.advance_clock(MINUTE)
     publish_command(world, "promote", system="bookshop", mode="observe")
 

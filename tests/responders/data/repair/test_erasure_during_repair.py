@@ -42,7 +42,7 @@ from tests.support.data.erasure_during_repair import (
     unreferenced_copies,
 )
 from tests.support.data.repair_behind_fence import FencedShop, assert_unfenced
-from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.fakes.runtime.hooks import no_hook, run_once
 
 
 def reads(shop: CorruptedShop) -> list[str]:
@@ -157,13 +157,11 @@ def test_what_was_left_because_they_were_erased_is_named_nowhere() -> None:
     shop.order()
     shop.run_until_parked()
 
-    def erased(verb: str, side: str) -> None:
-        if (verb, side) == ("rewrites.rewrite", "before"):
-            shop.ports.rewritten.hook = no_hook
-            shop.write({"customers/ada": None})
-            add_to_erasure_ledger(shop)
+    def erased() -> None:
+        shop.write({"customers/ada": None})
+        add_to_erasure_ledger(shop)
 
-    shop.ports.rewritten.hook = erased
+    shop.ports.rewritten.hook = run_once("rewrites.rewrite", "before", erased)
     shop.approve("bob")
     shop.pass_time(12 * MINUTE)
     assert shop.data["customers/ada"] is None
@@ -178,13 +176,7 @@ def test_a_copy_of_what_a_repair_has_removed() -> None:
     shop = CorruptedShop(SHOP, spoilt={**SPOILT, "orders/2": {"customer": "ada"}})
     shop.order(restore_point="16m", select="document:orders/2")
     shop.run_until_parked(12)
-
-    def erased(verb: str, side: str) -> None:
-        if (verb, side) == ("rewrites.rewrite", "after"):
-            shop.ports.rewritten.hook = no_hook
-            add_to_erasure_ledger(shop)
-
-    shop.ports.rewritten.hook = erased
+    shop.ports.rewritten.hook = run_once("rewrites.rewrite", "after", lambda: add_to_erasure_ledger(shop))
     shop.approve("bob")
     shop.pass_time(12 * MINUTE)
     assert shop.data["orders/2"] is None
@@ -237,13 +229,11 @@ def test_what_stands_below_a_document_of_theirs() -> None:
     shop.order(restore_point="14m", select=f"document:{line}")
     shop.run_until_parked(12)
 
-    def erased(verb: str, side: str) -> None:
-        if (verb, side) == ("rewrites.rewrite", "after"):
-            shop.ports.rewritten.hook = no_hook
-            shop.write({"customers/ada": None, "orders/1": None})
-            add_to_erasure_ledger(shop)
+    def erased() -> None:
+        shop.write({"customers/ada": None, "orders/1": None})
+        add_to_erasure_ledger(shop)
 
-    shop.ports.rewritten.hook = erased
+    shop.ports.rewritten.hook = run_once("rewrites.rewrite", "after", erased)
     shop.approve("bob")
     shop.pass_time(12 * MINUTE)
     assert shop.ports.rewritten.written == [line, line]
@@ -306,14 +296,12 @@ def test_a_pause_holds_it_up() -> None:
     """It is looked at right before something is taken out, and gone on with once it is lifted."""
     shop = CorruptedShop(SHOP, spoilt=SPOILT)
 
-    def paused(verb: str, side: str) -> None:
-        if (verb, side) == ("quarantine.read", "after"):
-            shop.ports.quarantine.hook = no_hook
-            shop.command("carol", command="pause")
-            shop.advance_clock(timedelta(seconds=3))
-            shop.deliver_commands()
+    def paused() -> None:
+        shop.command("carol", command="pause")
+        shop.advance_clock(timedelta(seconds=3))
+        shop.deliver_commands()
 
-    shop.ports.quarantine.hook = paused
+    shop.ports.quarantine.hook = run_once("quarantine.read", "after", paused)
     shop = repair_with_interruption(add_to_erasure_ledger, shop=shop)
     assert shop.data == GOOD
     shop.command("carol", command="resume")

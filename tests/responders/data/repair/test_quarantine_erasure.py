@@ -33,7 +33,7 @@ from tests.support.data.erasure_during_repair import (
     repair_with_interruption,
     unreferenced_copies,
 )
-from tests.support.fakes.runtime.hooks import no_hook, raise_error
+from tests.support.fakes.runtime.hooks import no_hook, raise_error, run_once
 from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, tick_clock
 
 COUNTED = ("quarantine.keep", "quarantine.remove", "store.commit")
@@ -151,14 +151,13 @@ def test_two_workers_at_once() -> None:
     vault = shop.ports.quarantine
     name = shop.newest_rollback.id
 
-    def other_removes(verb: str, side: str) -> None:
-        if (verb, side) == ("quarantine.keep", "after"):
-            vault.hook = no_hook
-            other = build_repair_eraser(shop.ports, shop.policy, name, shop.now)
-            with suppress(Unavailable):
-                other.delete_unreferenced_copies()
+    def other_removes() -> None:
+        vault.hook = no_hook
+        other = build_repair_eraser(shop.ports, shop.policy, name, shop.now)
+        with suppress(Unavailable):
+            other.delete_unreferenced_copies()
 
-    vault.hook = other_removes
+    vault.hook = run_once("quarantine.keep", "after", other_removes)
     say_erase(shop)
     shop.pass_time(2 * MINUTE)
 
@@ -203,13 +202,8 @@ def test_what_a_cancelled_repair_has_written_is_taken_out_first(monkeypatch: pyt
 def test_what_is_left_is_told(why: str) -> None:
     """A person must see to it."""
     shop = after_the_end()
-
-    def refuses(verb: str, side: str) -> None:
-        if verb == "quarantine.remove":
-            raise Rejected("403: no")
-
     if why == "refused":
-        shop.ports.quarantine.hook = refuses
+        shop.ports.quarantine.hook = raise_error("quarantine.remove", Rejected("403: no"))
     else:
         shop.command("carol", command="pause")
     say_erase(shop)

@@ -18,6 +18,7 @@ from shared.domain.presentation.status_page_html import JSON
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.cli.documented_commands import CVPLUS
 from tests.support.decision.outages import ABOUT_GET_BOOK, make_function_fail, shifted_functions
+from tests.support.fakes.runtime.hooks import run_once
 from tests.support.fakes.storage.public_pages import MemoryPages
 from tests.support.notices.status_page import read_page
 from tests.support.runtime.world import BOOKSHOP, World
@@ -364,18 +365,13 @@ def test_a_further_function_in_the_middle_of_a_feature(failing: list[str], statu
     make_function_work(world, "payOrder")
     alert_of(world, "getBook")
     world.settle()
-    told: list[str] = []
 
-    def interrupt(called: str, side: str) -> None:
-        if (called, side) == ("platform.shift", "after") and not told:
-            told.append(called)
-            make_function_fail(world, "payOrder")
-            alert_of(world, "payOrder")
-            alert = world.waiting()[-1]
-            world.ports.bus.messages.remove(alert)
-            world.deliver(alert)
+    def interrupt() -> None:
+        make_function_fail(world, "payOrder")
+        alert_of(world, "payOrder")
+        world.deliver_newest()
 
-    world.platform.hook = interrupt
+    world.platform.hook = run_once("platform.shift", "after", interrupt)
     world.send_command("approve", incident=world.incident.id)
     world.pass_time(5 * MINUTE)
 
@@ -399,9 +395,7 @@ def test_a_mass_failure_of_the_same_release_extends_an_automatic_feature_rollbac
             for function in checkout:
                 make_function_fail(world, function)
             alert_of(world, "payOrder")
-            alert = world.waiting()[-1]
-            world.ports.bus.messages.remove(alert)
-            world.deliver(alert)
+            world.deliver_newest()
 
     world.platform.hook = interrupt
     alert_of(world, "getBook")

@@ -44,6 +44,7 @@ from tests.support.data.corrupted_bookshop import (
     forecast_document_counts,
     order_undo,
 )
+from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.notices.system_events import refusal_reasons
 
 
@@ -431,12 +432,7 @@ def test_a_repair_that_comes_no_further_ends(verb: str) -> None:
     shop = CorruptedShop()
     shop.order()
     shop.run_until_parked()
-
-    def gone(asked: str, side: str) -> None:
-        if (asked, side) == (verb, "before"):
-            raise Unavailable("nobody answers")
-
-    shop.ports.quarantine.hook = shop.ports.rewritten.hook = gone
+    shop.ports.quarantine.hook = shop.ports.rewritten.hook = raise_error(verb, Unavailable("nobody answers"))
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 

@@ -28,7 +28,7 @@ from tests.support.data.corrupted_bookshop import (
     order_undo,
 )
 from tests.support.data.erasure_during_repair import add_to_erasure_ledger
-from tests.support.fakes.runtime.hooks import no_hook, raise_error
+from tests.support.fakes.runtime.hooks import no_hook, raise_error, run_once
 from tests.support.runtime.world import CHECKED
 
 
@@ -215,13 +215,11 @@ def test_who_is_erased_while_an_undo_puts_documents_back_stays_so() -> None:
     """As with the repair itself: what it has put back of them is taken out again, and counted."""
     shop = build_repaired_shop(replace(SHOP, erasure=ERASURE))
 
-    def erases(verb: str, side: str) -> None:
-        if (verb, side) == ("rewrites.rewrite", "after"):
-            shop.ports.rewritten.hook = no_hook
-            shop.ports.beside.held[HERE, "erased/1"] = shop.now
-            shop.write({"erased/1": {"who": "ada", "done": shop.now}})
+    def erases() -> None:
+        shop.ports.beside.held[HERE, "erased/1"] = shop.now
+        shop.write({"erased/1": {"who": "ada", "done": shop.now}})
 
-    shop.ports.rewritten.hook = erases
+    shop.ports.rewritten.hook = run_once("rewrites.rewrite", "after", erases)
     order_undo(shop)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED

@@ -22,6 +22,7 @@ from tests.support.decision.outages import (
     record_live_deployment,
     shifted_functions,
 )
+from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
@@ -74,12 +75,7 @@ def test_late_metrics() -> None:
     world = World()
     stable = world.live
     world.deploy_bad(CATALOGUE[1:])  # no probe asks these
-
-    def no_answer(verb: str, side: str) -> None:
-        if verb == "metrics.requests":
-            raise Unavailable("no answer")
-
-    world.ports.counts.hook = no_answer
+    world.ports.counts.hook = raise_error("metrics.requests", Unavailable("no answer"))
     world.alert()
     world.pass_time(MINUTE)
     before = world.rollback
@@ -349,12 +345,7 @@ def test_the_only_look_in_time_gets_no_answer() -> None:
     world.deliver(notification)
     world.ports.bus.messages.clear()
     world.advance_clock(10 * MINUTE)
-
-    def no_answer(verb: str, side: str) -> None:
-        if verb == "metrics.requests":
-            raise Unavailable("no answer")
-
-    world.ports.counts.hook = no_answer
+    world.ports.counts.hook = raise_error("metrics.requests", Unavailable("no answer"))
     world.pass_time(MINUTE / 2)
     before = world.rollback
     world.ports.counts.hook = lambda verb, side: None

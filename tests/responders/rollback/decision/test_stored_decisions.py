@@ -12,6 +12,7 @@ from shared.domain.decision.gate_evaluation import evaluate_incident
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.reader import StateReader
+from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.rollbacks.approvals import build_world_awaiting_approval, publish_command
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -58,12 +59,7 @@ def test_a_hold_is_stored_once_and_its_end_too() -> None:
     """A decision that holds for the same reason each half minute is one stored decision."""
     world = World()
     world.deploy_bad(CATALOGUE[1:])  # no probe asks these
-
-    def no_answer(verb: str, side: str) -> None:
-        if verb == "metrics.requests":
-            raise Unavailable("no answer")
-
-    world.ports.counts.hook = no_answer
+    world.ports.counts.hook = raise_error("metrics.requests", Unavailable("no answer"))
     world.alert()
     world.pass_time(10 * MINUTE)
 

@@ -15,7 +15,7 @@ from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.plan import step_path as plan_path
 from shared.domain.rollback.rollback import Rollback, RollbackStatus, rollback_path
 from shared.engine.lease import MAX_TAKEOVERS
-from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.fakes.storage.vault import source_content
 from tests.support.faults.fault_injection import ProcessCrash, shorten_watch
 from tests.support.notices.system_events import system_event_names
@@ -365,12 +365,7 @@ def test_an_undo_whose_build_failed_is_undone_once_more() -> None:
 def test_what_is_deployed_is_not_known_for_a_while() -> None:
     """No answer is no answer: the undo is held until there is one."""
     shop = build_world_with_rebuild()
-
-    def mute(verb: str, side: str) -> None:
-        if verb == "builder.found":
-            raise Unavailable("no answer")
-
-    shop.ports.builds.hook = mute
+    shop.ports.builds.hook = raise_error("builder.found", Unavailable("no answer"))
     publish_command(shop, "undo", actor="alice")
     shop.pass_time(2 * MINUTE)
     assert shop.newest_rollback.status is RollbackStatus.DECIDING
@@ -385,7 +380,7 @@ def test_a_function_that_was_created_again_is_not_deleted() -> None:
     shop = World(policy=shorten_watch())
     shop.pass_time(2 * MINUTE)
     shop.platform.delete_function(ORDER)
-    shop.command(command="rollback", system=shop.policy.system, functions=[ORDER])
+    shop.send_command("rollback", functions=[ORDER])
     shop.pass_time(2 * MINUTE)
     publish_command(shop, "approve", actor="anna")
     shop.pass_time(30 * MINUTE)
@@ -405,7 +400,7 @@ def test_a_function_that_could_not_be_created_again_is_as_it_was() -> None:
     shop.pass_time(2 * MINUTE)
     shop.platform.delete_function(ORDER)
     shop.ports.builds.missing.add(ORDER)
-    shop.command(command="rollback", system=shop.policy.system, functions=[ORDER])
+    shop.send_command("rollback", functions=[ORDER])
     shop.pass_time(2 * MINUTE)
     publish_command(shop, "approve", actor="anna")
     shop.pass_time(40 * MINUTE)

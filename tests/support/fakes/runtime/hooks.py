@@ -13,7 +13,7 @@ def no_hook(verb: str, side: str) -> None:
     """Nothing happens."""
 
 
-def raise_error(verb: str, error: Exception, side: str = "before") -> Hook:
+def raise_error(verb: str, error: BaseException, side: str = "before") -> Hook:
     """That error, each time that the verb is asked for."""
 
     def hook(called: str, when: str) -> None:

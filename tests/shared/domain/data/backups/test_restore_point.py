@@ -26,6 +26,7 @@ from tests.support.data.exports import POLICY
 from tests.support.data.restore_points import DAY, HOUR, NOW, build_proof
 from tests.support.fakes.firestore.databases import WINDOW
 from tests.support.fakes.firestore.restores import ORIGINAL
+from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -230,12 +231,7 @@ def test_what_there_is_is_gathered() -> None:
 def test_what_cannot_be_seen_is_not_called_absent(failure: Exception) -> None:
     """Only a database that is not there has no window."""
     shop = World(policy=POLICY)
-
-    def hook(verb: str, side: str) -> None:
-        if (verb, side) == ("backups.database", "before"):
-            raise failure
-
-    shop.ports.databases.hook = hook
+    shop.ports.databases.hook = raise_error("backups.database", failure)
     with pytest.raises(type(failure)):
         read_available_points(shop.ports, POLICY)
 
