@@ -97,15 +97,20 @@ def test_without_a_second_bucket_it_is_kept_in_one_place() -> None:
     assert shop.ports.mirrors.buckets[THERE] == {}
 
 
-def test_an_export_that_fails_late_is_begun_anew() -> None:
-    """In a folder of its own: what the first one left is not taken for a part of the second."""
-    shop = build_system_with_exports()
-    shop.ports.databases.failures = ["no space"]
+def assert_begun_anew(shop: World) -> None:
+    """In ten minutes a second attempt is kept, in a folder of its own, as the audit log says."""
     pass_time(shop, 10 * MINUTE)
 
     assert (only_backup(shop).status, only_backup(shop).attempt) == (ExportStatus.KEPT, 2)
     assert only_backup(shop).places[0] == f"gs://{HERE}/{FOLDER}-2"
     assert backup_event_names(shop) == ["begun", "retried", "copying", "kept"]
+
+
+def test_an_export_that_fails_late_is_begun_anew() -> None:
+    """In a folder of its own: what the first one left is not taken for a part of the second."""
+    shop = build_system_with_exports()
+    shop.ports.databases.failures = ["no space"]
+    assert_begun_anew(shop)
 
 
 def test_a_folder_that_holds_an_export_already() -> None:
@@ -113,11 +118,7 @@ def test_a_folder_that_holds_an_export_already() -> None:
     shop = build_system_with_exports()
     closing = f"{FOLDER}/20260302T1200Z{FINAL_FILE_SUFFIX}"
     shop.ports.mirrors.buckets[HERE][closing] = b"x"
-    pass_time(shop, 10 * MINUTE)
-
-    assert (only_backup(shop).status, only_backup(shop).attempt) == (ExportStatus.KEPT, 2)
-    assert only_backup(shop).places[0] == f"gs://{HERE}/{FOLDER}-2"
-    assert backup_event_names(shop) == ["begun", "retried", "copying", "kept"]
+    assert_begun_anew(shop)
 
 
 def test_exports_that_keep_failing_are_told() -> None:

@@ -49,13 +49,19 @@ def stored(world: World, field: str) -> Any:
     return world.documents[inventory_path("bookshop")][field]
 
 
-def test_a_new_function_is_rolled_back_without_a_change_of_the_policy() -> None:
-    """The group `*` has it with the next look; its bad release is rolled back as any other."""
+def build_world_with_new_function() -> World:
+    """A function that no pattern but `*` names is part of the stable deployment v2."""
     world = world_of(CATCH_ALL)
     release(world, "sendReceipt")
     world.pass_time(FIVE_MINUTES)
     world.announce("v2", stable=True)
     world.settle()
+    return world
+
+
+def test_a_new_function_is_rolled_back_without_a_change_of_the_policy() -> None:
+    """The group `*` has it with the next look; its bad release is rolled back as any other."""
+    world = build_world_with_new_function()
     assert world.policies["bookshop"].functions["sendReceipt"] == "others"
     stable = world.live
 
@@ -71,11 +77,7 @@ def test_a_new_function_is_rolled_back_without_a_change_of_the_policy() -> None:
 
 def test_every_function_fails_under_patterns() -> None:
     """A mass failure is rolled back automatically, the functions of patterns among them."""
-    world = world_of(CATCH_ALL)
-    release(world, "sendReceipt")
-    world.pass_time(FIVE_MINUTES)
-    world.announce("v2", stable=True)
-    world.settle()
+    world = build_world_with_new_function()
     stable = world.live
 
     world.deploy_bad()

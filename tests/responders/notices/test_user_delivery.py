@@ -94,16 +94,6 @@ def test_a_token_that_leads_nowhere() -> None:
     assert TEAM not in kept(world)
 
 
-def test_no_token_leads_anywhere() -> None:
-    """That is a sign of something wrong, which the team hears of."""
-    world = build_world_with_users(2)
-    world.ports.sender.fates = {device_token(0): PushResult.GONE, device_token(1): PushResult.GONE}
-
-    world.pass_time(timedelta(minutes=3))
-
-    assert "lead nowhere any more: 2" in str(kept(world)[TEAM]["text"])
-
-
 def test_a_device_that_gives_no_answer_is_tried_again() -> None:
     """It alone, and what it is told then says that it may be a repeat."""
     world = build_world_with_users(3)
@@ -167,29 +157,26 @@ def test_a_channel_that_is_down_goes_on_where_it_stood() -> None:
     assert marked == set(all_of(range(MAX_DEVICES_PER_BATCH, 2 * MAX_DEVICES_PER_BATCH)))
 
 
-def test_refusals_of_some_devices_only() -> None:
-    """Where others have taken it, the rest of them is told all the same, though a batch refuses."""
-    world = build_world_with_users(MAX_DEVICES_PER_BATCH + 1)
-    world.ports.sender.fates = {
-        device_token(1): PushResult.REFUSED,
-        device_token(MAX_DEVICES_PER_BATCH): PushResult.REFUSED,
-    }
+@pytest.mark.parametrize(
+    ("devices", "failing", "fate", "status", "line"),
+    [
+        (2, (0, 1), PushResult.GONE, "SENT", "lead nowhere any more: 2"),
+        (2, (0, 1), PushResult.REFUSED, "UNDELIVERABLE", "given up: devices refuses"),
+        (MAX_DEVICES_PER_BATCH + 1, (1, MAX_DEVICES_PER_BATCH), PushResult.REFUSED, "SENT", "refused: 2"),
+    ],
+    ids=["no token leads anywhere", "all refuse", "one of each batch refuses"],
+)
+def test_devices_that_cannot_be_told(
+    devices: int, failing: tuple[int, ...], fate: PushResult, status: str, line: str
+) -> None:
+    """The team hears why; it is given up at once where all refuse, else the others are told."""
+    world = build_world_with_users(devices)
+    world.ports.sender.fates = {device_token(number): fate for number in failing}
 
     world.pass_time(timedelta(minutes=3))
 
-    assert kept(world)[NOTICE]["status"] == "SENT"
-    assert "refused: 2" in str(kept(world)[TEAM]["text"])
-
-
-def test_a_refusal_of_all() -> None:
-    """It is given up at once, with the reason for the team."""
-    world = build_world_with_users(2)
-    world.ports.sender.fates = {device_token(0): PushResult.REFUSED, device_token(1): PushResult.REFUSED}
-
-    world.pass_time(timedelta(minutes=3))
-
-    assert kept(world)[NOTICE]["status"] == "UNDELIVERABLE"
-    assert "given up: devices refuses" in str(kept(world)[TEAM]["text"])
+    assert kept(world)[NOTICE]["status"] == status
+    assert line in str(kept(world)[TEAM]["text"])
 
 
 @pytest.mark.parametrize(

@@ -80,27 +80,30 @@ def test_somebody_whose_sessions_do_not_end(minutes: int) -> None:
     assert [("given up" in one) for one in notice_lines(world, "revoke-sessions")[:1]] == [True] * given_up
 
 
-def test_sessions_that_may_not_be_ended() -> None:
-    """That is told at once: whoever got in is in still."""
+@pytest.mark.parametrize(
+    ("verb", "minutes", "results"),
+    [
+        ("sessions.people", 1, ["sessions ended: 0, not everybody's: no right"]),
+        (
+            "sessions.end",
+            2,
+            [
+                "the sessions of 0 people are ended",
+                f"of {len(PEOPLE)} others, who are gone or may not be changed, they are not",
+            ],
+        ),
+    ],
+    ids=["people may not be listed", "people may not be changed"],
+)
+def test_sessions_that_may_not_be_ended(verb: str, minutes: int, results: list[str]) -> None:
+    """That is told, and of how many: whoever got in is in still."""
     world = signed_in()
-    world.ports.beside.hook = raise_error("sessions.people", Rejected("no right to list people"))
+    world.ports.beside.hook = raise_error(verb, Rejected("no right"))
     world.send_command("revoke-sessions")
-    world.pass_time(MINUTE)
+    world.pass_time(minutes * MINUTE)
 
-    [told] = notice_lines(world, "revoke-sessions")
-    assert "sessions ended: 0, not everybody's: no right to list people" in told
-
-
-def test_people_who_may_not_be_changed() -> None:
-    """How many they are is told: nobody takes them for signed out."""
-    world = signed_in()
-    world.ports.beside.hook = raise_error("sessions.end", Rejected("no right to change people"))
-    world.send_command("revoke-sessions")
-    world.pass_time(2 * MINUTE)
-
-    [told] = notice_lines(world, "revoke-sessions")
-    assert "the sessions of 0 people are ended" in told
-    assert f"of {len(PEOPLE)} others, who are gone or may not be changed, they are not" in told
+    [notice] = notice_lines(world, "revoke-sessions")
+    assert all(result in notice for result in results)
 
 
 def test_nobody_says_who_is_signed_in() -> None:

@@ -94,6 +94,12 @@ def unreferenced_copies(shop: CorruptedShop) -> set[str]:
     return set(shop.ports.quarantine.objects) - {one.kept.object for one in read_journal(shop)}
 
 
+def assert_copies_left(shop: CorruptedShop, *paths: str) -> None:
+    """Quarantine holds copies of these documents alone, and the journal names each."""
+    assert journalled_copies(shop) == {*paths}
+    assert unreferenced_copies(shop) == set()
+
+
 def cancel_repair_and_erase(shop: CorruptedShop) -> None:
     """A person cancels the repair, and somebody is erased."""
     shop.command("carol", command="cancel", system="bookshop", incident=shop.newest.incident)

@@ -465,27 +465,19 @@ def test_what_is_amiss_with_a_system_is_told(
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("check", "changes", "reasons"),
     [
-        ({}, ["carts by meta.until"]),
-        ({"expiries": ()}, ["the database has no TTL policy"]),
-        ({"policy": replace(SHOP, collections={}), "expiries": SILENT}, []),
+        ("expiry", {}, ["carts by meta.until"]),
+        ("expiry", {"expiries": ()}, ["the database has no TTL policy"]),
+        ("expiry", {"policy": replace(SHOP, collections={}), "expiries": SILENT}, []),
+        ("triggers", {}, ["read: 1"]),
+        ("triggers", {"policy": replace(SHOP, collections={}), "triggers": SILENT}, []),
     ],
 )
-def test_by_what_documents_expire_is_told(changes: dict[str, Any], told: list[str]) -> None:
-    """Where documents might be brought back."""
-    found = run_checks(systems.CHECKS, replace(HEALTHY_SHOP, **changes))
-    assert [one.why for one in found if one.check == "expiry"] == told
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [({}, ["read: 1"]), ({"policy": replace(SHOP, collections={}), "triggers": SILENT}, [])],
-)
-def test_triggers_are_looked_at(changes: dict[str, Any], told: list[str]) -> None:
-    """Where documents might be brought back."""
-    found = run_checks(systems.CHECKS, replace(HEALTHY_SHOP, **changes))
-    assert [one.why for one in found if one.check == "triggers"] == told
+def test_what_acts_on_documents_is_looked_at(check: str, changes: dict[str, Any], reasons: list[str]) -> None:
+    """By what they expire, and their triggers, where documents might be brought back."""
+    findings = run_checks(systems.CHECKS, replace(HEALTHY_SHOP, **changes))
+    assert [finding.why for finding in findings if finding.check == check] == reasons
 
 
 def test_what_is_not_backed_up_is_not_judged() -> None:

@@ -26,20 +26,19 @@ from shared.engine.steps.documents import erase as take_out
 from shared.state.audit_reader import AuditReader
 from shared.state.reader import StateReader
 from shared.state.report_source import gather_report_facts
-from tests.support.data.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, CorruptedShop, order_undo
+from tests.support.data.corrupted_bookshop import ERASURE, GOOD, HERE, MINUTE, SHOP, CorruptedShop, order_undo
 from tests.support.data.erasure_during_repair import (
     SPOILT,
     WITHOUT_ADA,
     add_to_erasure_ledger,
+    assert_copies_left,
     assert_erased_after_cancelled_repair,
     cancel_repair_and_erase,
     erasure_command,
-    journalled_copies,
     occupy_slot,
     read_journal,
     read_last_step,
     repair_with_interruption,
-    unreferenced_copies,
 )
 from tests.support.data.repair_behind_fence import FencedShop, assert_unfenced
 from tests.support.fakes.runtime.hooks import no_hook, run_once
@@ -69,7 +68,7 @@ def test_whoever_is_erased_meanwhile_is_taken_out_again() -> None:
     assert shop.data == WITHOUT_ADA
     assert shop.written() == {"customers/bob"}
     assert sum(one.taken_out for one in read_journal(shop)) == 2
-    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
+    assert_copies_left(shop, "customers/bob")
     said = "3 documents checked again: 2 of somebody who was erased since, and taken out again"
     assert read_last_step(shop).note == f"{said}, 2 {DocumentOutcome.FORGOTTEN}"
     reading, trail = StateReader(shop.store), AuditReader(shop.store, None)
@@ -126,9 +125,7 @@ def test_who_came_back_since_stays() -> None:
 
 def test_whom_the_application_has_erased_just_now_is_read_from_its_collection() -> None:
     """Nobody has to say it."""
-    rules = SHOP.erasure
-    assert rules is not None
-    policy = replace(SHOP, erasure=replace(rules, collection="erased", person="who", erased_at="done"))
+    policy = replace(SHOP, erasure=ERASURE)
 
     def erased(shop: CorruptedShop) -> None:
         now = shop.now
@@ -148,7 +145,7 @@ def test_what_the_application_has_written_since_is_its_own() -> None:
     shop = repair_with_interruption(both)
     assert shop.data == {**WITHOUT_ADA, "customers/ada": {"email": "again@example.com"}}
     assert shop.written() == {"customers/ada", "customers/bob"}
-    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
+    assert_copies_left(shop, "customers/bob")
 
 
 def test_what_was_left_because_they_were_erased_is_named_nowhere() -> None:
@@ -180,7 +177,7 @@ def test_a_copy_of_what_a_repair_has_removed() -> None:
     shop.approve("bob")
     shop.pass_time(12 * MINUTE)
     assert shop.data["orders/2"] is None
-    assert (journalled_copies(shop), unreferenced_copies(shop)) == (set(), set())
+    assert_copies_left(shop)
 
 
 def test_a_copy_of_what_a_repair_has_removed_of_somebody_erased_long_before() -> None:
@@ -194,7 +191,7 @@ def test_a_copy_of_what_a_repair_has_removed_of_somebody_erased_long_before() ->
     shop.pass_time(12 * MINUTE)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data["orders/2"] is None
-    assert (journalled_copies(shop), unreferenced_copies(shop)) == (set(), set())
+    assert_copies_left(shop)
     order_undo(shop)
     assert shop.data["orders/2"] is None
 
@@ -218,7 +215,7 @@ def test_a_copy_of_what_a_repair_has_written_over() -> None:
     shop.pass_time(12 * MINUTE)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data["orders/1"] == {"customer": "bob", "status": "paid", "amount": 3}
-    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
+    assert_copies_left(shop, "customers/bob")
 
 
 def test_what_stands_below_a_document_of_theirs() -> None:
@@ -239,7 +236,7 @@ def test_what_stands_below_a_document_of_theirs() -> None:
     assert shop.ports.rewritten.written == [line, line]
     assert shop.data[line] is None
     assert sum(one.taken_out for one in read_journal(shop)) == 1
-    assert (journalled_copies(shop), unreferenced_copies(shop)) == (set(), set())
+    assert_copies_left(shop)
 
 
 def test_what_a_worker_kept_who_died_before_the_journal_named_it() -> None:
@@ -252,7 +249,7 @@ def test_what_a_worker_kept_who_died_before_the_journal_named_it() -> None:
         add_to_erasure_ledger(one)
 
     shop = repair_with_interruption(left_behind, shop=shop)
-    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
+    assert_copies_left(shop, "customers/bob")
 
 
 def test_what_the_database_refuses_is_told_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:

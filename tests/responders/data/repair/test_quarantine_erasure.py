@@ -21,17 +21,17 @@ from shared.domain.data.erasure.ledger import ErasureLedgerRecord, hash_person, 
 from shared.domain.data.repair.quarantine import journal_path, unpack_changes
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.rollback.write_ramp import WriteRamp
-from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, CorruptedShop, order_undo
+from tests.support.data.corrupted_bookshop import ERASURE, GOOD, MINUTE, SHOP, CorruptedShop, order_undo
 from tests.support.data.erasure_during_repair import (
     SPOILT,
     WITHOUT_ADA,
     add_to_erasure_ledger,
+    assert_copies_left,
     cancel_repair_and_erase,
     journalled_copies,
     occupy_slot,
     read_journal,
     repair_with_interruption,
-    unreferenced_copies,
 )
 from tests.support.fakes.runtime.hooks import no_hook, raise_error, run_once
 from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, tick_clock
@@ -60,7 +60,7 @@ def after_the_end() -> CorruptedShop:
 
 def assert_forgotten(shop: CorruptedShop) -> None:
     """No copy of hers is left; what stands in the database is the application's to erase."""
-    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
+    assert_copies_left(shop, "customers/bob")
     assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
     assert record(shop).answer["gone"] == len(HERS)
     assert shop.data == GOOD
@@ -80,15 +80,12 @@ def test_no_copy_is_left() -> None:
 
 def test_whom_only_the_application_has_erased() -> None:
     """Nobody has to say it: the clock reads it, and has quarantine gone through."""
-    rules = SHOP.erasure
-    assert rules is not None
-    erasure = replace(rules, collection="erased", person="who", erased_at="done")
-    shop = repair_with_interruption(lambda _: None, replace(SHOP, erasure=erasure))
+    shop = repair_with_interruption(lambda _: None, replace(SHOP, erasure=ERASURE))
     assert journalled_copies(shop) == {"customers/bob", *HERS}
     shop.write({"erased/1": {"who": "ada", "done": shop.now}})
     shop.pass_time(62 * MINUTE)
 
-    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
+    assert_copies_left(shop, "customers/bob")
     assert shop.data == GOOD
     given = shop.store.query(Query("commands", where=(("command", "==", "erase"),)))
     shop.pass_time(3 * 62 * MINUTE)
@@ -100,10 +97,7 @@ def test_whom_only_the_application_has_erased() -> None:
 
 def test_more_of_whom_the_application_has_erased_than_can_be_read_at_once() -> None:
     """Once the clock has read them, minute by minute, nobody reads them all again."""
-    rules = SHOP.erasure
-    assert rules is not None
-    erasure = replace(rules, collection="erased", person="who", erased_at="done")
-    shop = repair_with_interruption(lambda _: None, replace(SHOP, erasure=erasure))
+    shop = repair_with_interruption(lambda _: None, replace(SHOP, erasure=ERASURE))
     now = shop.now
     others = {f"erased/{n:02}": {"who": f"nobody-{n}", "done": now} for n in range(40)}
     shop.write({**others, "erased/99": {"who": "ada", "done": now}})
@@ -111,7 +105,7 @@ def test_more_of_whom_the_application_has_erased_than_can_be_read_at_once() -> N
 
     shop.pass_time(65 * MINUTE)
 
-    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
+    assert_copies_left(shop, "customers/bob")
     [given] = shop.store.query(Query("commands", where=(("command", "==", "erase"),)))
     assert decode(CommandRecord, given.fields).due_at is None
 
@@ -194,7 +188,7 @@ def test_what_a_cancelled_repair_has_written_is_taken_out_first(monkeypatch: pyt
 
     shop = repair_with_interruption(stops)
     assert shop.data == WITHOUT_ADA
-    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
+    assert_copies_left(shop, "customers/bob")
     assert record(shop).due_at is None
 
 
@@ -246,7 +240,7 @@ def test_a_fault_at_each_point(point: int, fault: InjectedFault) -> None:
     shop = disturbed(saboteur)
 
     assert saboteur.happened
-    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
+    assert_copies_left(shop, "customers/bob")
     assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
     assert shop.data == GOOD
 

@@ -22,7 +22,7 @@ from tests.support.decision.outages import (
     record_live_deployment,
     shifted_functions,
 )
-from tests.support.fakes.runtime.hooks import raise_error
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
@@ -79,7 +79,7 @@ def test_late_metrics() -> None:
     world.alert()
     world.pass_time(MINUTE)
     before = world.rollback
-    world.ports.counts.hook = lambda verb, side: None
+    world.ports.counts.hook = no_hook
     world.pass_time(HOUR)
 
     assert before.status is RollbackStatus.DECIDING
@@ -116,8 +116,7 @@ def test_a_release_during_a_look() -> None:
     world.pass_time(HOUR)
     during_the_look = iter([partial(release_by_name, world, stable)])
     world.platform.meanwhile = lambda: next(during_the_look, lambda: None)()
-    world.announce("v2")
-    world.settle()
+    announce_release(world)
     world.advance_clock(10 * MINUTE)
 
     world.alert()
@@ -134,12 +133,10 @@ def test_a_look_during_a_roll_out() -> None:
     pin(world, stable)
     world.pass_time(HOUR)
     world.platform.deploy(CATALOGUE)
-    world.announce("v2")
-    world.settle()
+    announce_release(world)
     world.advance_clock(MINUTE)
     release_by_name(world, STOREFRONT + CHECKOUT)
-    world.announce("v2")
-    world.settle()
+    announce_release(world)
     world.advance_clock(10 * MINUTE)
 
     world.alert()
@@ -156,17 +153,14 @@ def test_a_roll_out_that_goes_on_after_the_trouble_began() -> None:
     pin(world, stable)
     world.pass_time(HOUR)
     world.platform.deploy(CATALOGUE)
-    world.announce("v2")
-    world.settle()
+    announce_release(world)
     world.advance_clock(MINUTE)
     release_by_name(world, STOREFRONT)
-    world.announce("v2")
-    world.settle()
+    announce_release(world)
     world.advance_clock(4 * MINUTE)
     began = world.now - 2 * MINUTE
     release_by_name(world, CHECKOUT)
-    world.announce("v2")
-    world.settle()
+    announce_release(world)
 
     world.alert(started_at=began)
     world.pass_time(HOUR)
@@ -184,22 +178,26 @@ def test_traffic_that_was_moved_to_an_old_revision_after_the_trouble_began() -> 
     pin(world, {name: stable[name] for name in STOREFRONT})
     world.pass_time(4 * HOUR)
     world.platform.deploy(CATALOGUE)
-    world.announce("v2")
-    world.settle()
+    announce_release(world)
     world.advance_clock(5 * MINUTE)
     began = world.now - 2 * MINUTE
     for function in STOREFRONT:
         make_function_fail(world, function)
     remedy = {name: {f"{name.lower()}-00002": 100} for name in STOREFRONT}
     pin(world, remedy)
-    world.announce("v2")
-    world.settle()
+    announce_release(world)
 
     world.alert(started_at=began)
     world.pass_time(HOUR)
 
     assert shifted_functions(world) == set()
     assert {name: world.live[name] for name in STOREFRONT} == remedy
+
+
+def announce_release(world: World) -> None:
+    """CI tells of v2, and what is live then is recorded."""
+    world.announce("v2")
+    world.settle()
 
 
 def release_by_name(world: World, functions: Collection[str]) -> None:
@@ -348,7 +346,7 @@ def test_the_only_look_in_time_gets_no_answer() -> None:
     world.ports.counts.hook = raise_error("metrics.requests", Unavailable("no answer"))
     world.pass_time(MINUTE / 2)
     before = world.rollback
-    world.ports.counts.hook = lambda verb, side: None
+    world.ports.counts.hook = no_hook
     world.pass_time(HOUR)
 
     assert before.status is RollbackStatus.DECIDING

@@ -1,15 +1,16 @@
 """An incident without a rollback in progress: open until its recovery was observed."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from responders.rollback.verification import recovery
 from shared.core.codec import encode
-from shared.core.store import Put, Update
+from shared.core.store import Put, Update, Write
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus, fence_path
-from shared.domain.incidents.incident import IncidentStatus, incident_path
+from shared.domain.incidents.incident import Incident, IncidentStatus, incident_path
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import find_recovered_at, measure_recovery
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
@@ -778,39 +779,33 @@ def test_a_breach_is_not_called_recovered_when_its_rollback_is_cancelled() -> No
     assert IncidentStatus.RECOVERED not in [one.status for one in world.newest_incident.timeline]
 
 
-def test_an_order_about_what_never_failed_recovers_from_nothing() -> None:
-    """It is not said to work again, nor to be verified before it has changed anything."""
+def recover_before_order(**changes: Any) -> tuple[Incident, list[Write]]:
+    """An order that follows an observed incident, and what is written once all functions work."""
     world = observed()
     recovered = world.newest_incident
-    about = (IncidentScope(ScenarioName.FUNCTIONS, function="searchBooks"),)
-    order = replace(
-        recovered, id="INC-20260302-002", scopes=about, failure_observed_at=None, failing=(), working=()
-    )
+    order = replace(recovered, id="INC-20260302-002", **changes)
     world.store.commit([Put(incident_path(order.id), encode(order))])
     system = System("bookshop", incident=order.id, earlier_incidents=(recovered.id,))
-    every, now = {*BOOKSHOP.functions}, world.now
-
-    [learnt, *_] = recovery._build_follower_writes(
-        world.ports, BOOKSHOP, recovered, every, system, now, is_over=True
+    functions = {*BOOKSHOP.functions}
+    return order, recovery._build_follower_writes(
+        world.ports, BOOKSHOP, recovered, functions, system, world.now, is_over=True
     )
-    assert isinstance(learnt, Update)
-    assert learnt.fields["timeline"] == encode(order)["timeline"]
-    assert {*learnt.fields["working"]} == every
+
+
+def test_an_order_about_what_never_failed_recovers_from_nothing() -> None:
+    """It is not said to work again, nor to be verified before it has changed anything."""
+    about = (IncidentScope(ScenarioName.FUNCTIONS, function="searchBooks"),)
+    order, [update, *_] = recover_before_order(scopes=about, failure_observed_at=None, failing=(), working=())
+
+    assert isinstance(update, Update)
+    assert update.fields["timeline"] == encode(order)["timeline"]
+    assert {*update.fields["working"]} == {*BOOKSHOP.functions}
 
 
 def test_an_order_about_data_learns_nothing_of_functions_that_work_again() -> None:
     """It names no function and continues no failure: nothing of it has recovered."""
-    world = observed()
-    recovered = world.newest_incident
-    about = (IncidentScope(ScenarioName.DATABASE),)
-    order = replace(recovered, id="INC-20260302-002", scopes=about)
-    world.store.commit([Put(incident_path(order.id), encode(order))])
-    system = System("bookshop", incident=order.id, earlier_incidents=(recovered.id,))
-    every, now = {*BOOKSHOP.functions}, world.now
+    _, writes = recover_before_order(scopes=(IncidentScope(ScenarioName.DATABASE),))
 
-    writes = recovery._build_follower_writes(
-        world.ports, BOOKSHOP, recovered, every, system, now, is_over=True
-    )
     assert writes == []
 
 
