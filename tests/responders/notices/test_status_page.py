@@ -82,13 +82,18 @@ def read_parts(world: World) -> dict[str, str]:
     return {one["name"]: one["state"] for one in json.loads(read_page(world, JSON))["_status"]["parts"]}
 
 
+def fail_while_asking(world: World, functions: list[str]) -> None:
+    """A bad release of these functions, a minute after its alert; a person is asked what to do."""
+    world.carry_out("promote", mode="ask")
+    world.deploy_bad(functions)
+    world.alert()
+    world.pass_time(MINUTE)
+
+
 def test_a_part_whose_functions_fail_is_not_working() -> None:
     """Within a minute, though no signal is mapped to it; and it works once recovery is verified."""
     world = build_world_with_page(components=PARTS)
-    world.carry_out("promote", mode="ask")
-    world.deploy_bad(["listBooks", "getBook", "searchBooks"])
-    world.alert()
-    world.pass_time(MINUTE)
+    fail_while_asking(world, ["listBooks", "getBook", "searchBooks"])
     incident = world.incident
 
     assert read_parts(world) == {"Ordering": "down", "Catalogue": "down", "Shop": "working"}
@@ -108,10 +113,7 @@ def test_a_part_whose_functions_fail_is_not_working() -> None:
 def test_what_a_person_accepts_while_it_fails_does_not_work() -> None:
     """The page knows nothing of its parts until their alert has closed."""
     world = build_world_with_page(components=PARTS)
-    world.carry_out("promote", mode="ask")
-    world.deploy_bad(["payOrder"])
-    world.alert()
-    world.pass_time(MINUTE)
+    fail_while_asking(world, ["payOrder"])
     incident = world.incident
     world.carry_out("reject", incident=incident.id)
     world.send_command("accept", incident=incident.id)
@@ -131,10 +133,7 @@ def test_what_a_person_accepts_while_it_fails_does_not_work() -> None:
 def test_an_alert_that_joins_adds_its_part() -> None:
     """What fails further is on the next page, while the rollback waits for a person."""
     world = build_world_with_page(components=PARTS)
-    world.carry_out("promote", mode="ask")
-    world.deploy_bad(["payOrder"])
-    world.alert()
-    world.pass_time(MINUTE)
+    fail_while_asking(world, ["payOrder"])
     assert read_parts(world) == {"Ordering": "down", "Catalogue": "working", "Shop": "working"}
 
     world.alert("0.def", signal="critical_path_blocked")
@@ -149,10 +148,7 @@ def test_users_read_once_that_a_further_part_is_affected() -> None:
     people = Channel("users", ChannelKind.WEBHOOK, "https://users.example", audience=Audience.USERS)
     world = World(policy=replace(world.policy, channels=(people,), contacts=(), on_call=()))
     world.ports.pages = MemoryPages()
-    world.carry_out("promote", mode="ask")
-    world.deploy_bad(["payOrder"])
-    world.alert()
-    world.pass_time(MINUTE)
+    fail_while_asking(world, ["payOrder"])
     make_function_fail(world, "renderShop")
     world.alert("0.def")
 
@@ -288,18 +284,6 @@ def test_an_escalated_false_alarm_is_no_outage(joined: bool) -> None:
     assert incident.status is IncidentStatus.RESOLVED
     assert {turn.word for turn in public_status_changes(incident)} == {"checking a report", "resolved"}
     assert "All parts work." in read_page(world)
-
-
-def test_a_rejection_alone_publishes_no_outage() -> None:
-    """Whoever rejects the plan may have found a false alarm."""
-    world = build_world_with_page()
-    world.carry_out("promote", mode="ask")
-    raise_probe_alarm(world)
-    world.pass_time(MINUTE)
-    world.carry_out("reject", incident=world.incident.id)
-
-    rejected = world.incident
-    assert (rejected.status, rejected.is_unconfirmed) == (IncidentStatus.ESCALATED, True)
 
 
 def test_a_false_alarm_that_comes_again_is_no_outage() -> None:

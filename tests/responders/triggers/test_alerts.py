@@ -70,8 +70,7 @@ def test_one_alert_makes_incident_rollback_public_state_and_notice_at_once() -> 
     commits = world.store.commits
 
     world.alert()
-    [published] = world.waiting()
-    world.ports.bus.messages.remove(published)
+    published = world.take_newest()
     assert world.deliver(published)
 
     documents = world.documents
@@ -88,8 +87,7 @@ def test_the_same_alert_again_opens_nothing_and_republishes_what_is_due() -> Non
     """Deduplicated is not done: a duplicate hands on the work that its first delivery left."""
     world = World()
     world.alert()
-    [published] = world.waiting()
-    world.ports.bus.messages.clear()
+    published = world.take_newest()
     world.deliver(published)
     world.ports.bus.messages.clear()  # the hand-over is lost
     world.start_instances()
@@ -104,8 +102,7 @@ def test_an_instance_remembers_what_it_has_settled() -> None:
     """A storm of duplicates costs the store nothing."""
     world = World()
     world.alert()
-    [published] = world.waiting()
-    world.ports.bus.messages.clear()
+    published = world.take_newest()
     world.deliver(published)
     asked: list[str] = []
     world.store.hook = lambda verb, side: asked.append(verb)
@@ -174,8 +171,7 @@ def test_an_alert_that_joins_while_the_incident_ends_is_not_lost() -> None:
             world.pass_time(timedelta(minutes=30))
 
     world.alert("0.second")
-    [published] = world.waiting()
-    world.ports.bus.messages.remove(published)
+    published = world.take_newest()
     world.store.hook = end_it_meanwhile
     world.deliver(published)
     world.store.hook = lambda verb, side: None

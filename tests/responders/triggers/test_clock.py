@@ -123,9 +123,7 @@ def test_a_due_rollback_and_a_due_notice_are_handed_on() -> None:
     """Whatever was dropped on the way is found by its due_at."""
     world = World()
     world.alert()
-    [published] = world.waiting()
-    world.ports.bus.messages.clear()
-    world.deliver(published)
+    world.deliver_newest()
     world.ports.bus.messages.clear()
 
     tick(world)
@@ -140,9 +138,7 @@ def test_the_age_of_the_oldest_due_work_is_told(
     """The log has a line for it at each sweep; past two minutes it is a warning."""
     world = World()
     world.alert()
-    [published] = world.waiting()
-    world.ports.bus.messages.clear()
-    world.deliver(published)
+    world.deliver_newest()
     world.advance_clock(timedelta(minutes=minutes))
     capsys.readouterr()
 

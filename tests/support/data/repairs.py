@@ -51,13 +51,17 @@ class RepairedShop(PortShortcuts):
         self.ports.databases.hold_documents(HERE)
         update_due_ledgers(self.ports, {policy.system: policy})
         self.write(GOOD)
-        self.pass_time()
-        self.before = self.ports.clock.now()
-        self.pass_time()
+        self.restore_from_now()
         self.may_go_on: MayGoOn = lambda deadline: True
 
     def write(self, documents: dict[str, dict[str, Any] | None]) -> None:
         self.ports.kept.write(HERE, documents)
+
+    def restore_from_now(self) -> None:
+        """What is restored is what there is now; a minute passes before and after this moment."""
+        self.pass_time()
+        self.before = self.now
+        self.pass_time()
 
     def pass_time(self) -> None:
         self.ports.clock.advance(MINUTE)

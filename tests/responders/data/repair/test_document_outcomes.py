@@ -226,9 +226,7 @@ def test_what_was_invalid_then_is_not_brought_back() -> None:
     """Nobody wants damage back, whatever they select."""
     shop = RepairedShop()
     shop.write({"customers/ada": {"spoilt": True}})
-    shop.pass_time()
-    shop.before = shop.now
-    shop.pass_time()
+    shop.restore_from_now()
     shop.write({"customers/ada": {"email": "a"}})
     assert shop.fates("customers", "all") == {"customers/ada": DocumentOutcome.LOST}
 
@@ -266,9 +264,7 @@ def test_what_stands_below_a_document_that_names_who_was_erased_stays_gone(
     shop = RepairedShop(replace(SHOP, erasure=ErasureRules((Place("orders", field="customer"),))))
     lines = {f"orders/{n}/lines/1": {"to": "10 Downing Street"} for n in (1, 2)}
     shop.write({**lines, "orders/1": GOOD["orders/1"] if is_there else {"customer": "eve"}})
-    shop.pass_time()
-    shop.before = shop.now
-    shop.pass_time()
+    shop.restore_from_now()
     shop.write({**dict.fromkeys(lines), "orders/1": None if is_there else GOOD["orders/1"]})
     erase(shop, "ada")
     assert shop.fates("orders/1/lines", select) == {"orders/1/lines/1": DocumentOutcome.ERASED}
@@ -335,9 +331,7 @@ def test_a_version_that_could_not_be_looked_at_is_not_passed_over(spoilt: int, i
     shop.ports.media.hook = dark
     shop.advance_clock(timedelta(minutes=90))
     shop.write({"covers/1": {"n": 1}})
-    shop.pass_time()
-    shop.before = shop.now
-    shop.pass_time()
+    shop.restore_from_now()
     shop.write({"covers/1": {"n": 2, "file": "2.png"}})
     shop.pass_time()
     if is_of_then:
@@ -353,9 +347,7 @@ def test_what_expired_is_not_revived() -> None:
     shop = RepairedShop()
     now = shop.now
     shop.write({"carts/1": {"n": 1, "until": now}, "carts/2": {"n": 1, "until": now + 99 * MINUTE}})
-    shop.pass_time()
-    shop.before = shop.now
-    shop.pass_time()
+    shop.restore_from_now()
     shop.write({"carts/1": {"until": now}, "carts/2": {"until": now}})
     assert shop.fates("carts") == {"carts/1": DocumentOutcome.EXPIRED, "carts/2": DocumentOutcome.BACK}
 
@@ -385,9 +377,7 @@ def test_what_is_declared_everywhere_holds_for_one_collection_below_a_document()
     shop = RepairedShop(replace(SHOP, collections={**SHOP.collections, "carts": carts}))
     below, now = "customers/ada/carts", shop.now
     shop.write({f"{below}/1": {"n": 1, "until": now}, f"{below}/2": {}, f"{below}/3": {"n": 1}})
-    shop.pass_time()
-    shop.before = shop.now
-    shop.pass_time()
+    shop.restore_from_now()
     shop.write({f"{below}/{n}": None for n in (1, 2, 3)})
 
     assert shop.fates(below, f"collection:{below}") == {
@@ -402,9 +392,7 @@ def test_of_all_what_nobody_has_declared_comes_back_too() -> None:
     shop = RepairedShop()
     notes = {"customers/ada/notes/1": {"n": 1}, "a/b/c/d/e/f": {"n": 1}, "a/b/c/x": {"n": 1}}
     shop.write(dict(notes))
-    shop.pass_time()
-    shop.before = shop.now
-    shop.pass_time()
+    shop.restore_from_now()
     shop.write({"customers/ada/notes/1": None, "a/b/c/d/e/f": {"n": 2}, "a/b/c/y": {"n": 1}})
     shop.write({"customers/ada": {"email": "new@example.com"}})
     every = replace(shop.goal("", "all"), scope=repair_plan.WHOLE_DATABASE)

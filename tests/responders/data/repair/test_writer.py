@@ -181,9 +181,7 @@ def test_many_documents_are_gone_through_in_portions() -> None:
     shop = RepairedShop()
     many = {f"customers/{n:05}": {"email": "e"} for n in range(3 * DOCUMENTS_PER_BATCH)}
     shop.write(dict(many))
-    shop.pass_time()
-    shop.before = shop.now
-    shop.pass_time()
+    shop.restore_from_now()
     spoilt = [path for path in many if path.endswith("7")]
     shop.write({path: {"spoilt": 1} for path in spoilt})
     goal = shop.goal("customers")
@@ -225,9 +223,7 @@ def test_few_large_documents_are_in_memory_at_a_time() -> None:
     text = "x" * 900_000
     good = {f"customers/{n}": {"email": f"{n}@example.com", "text": text} for n in range(7)}
     shop.write(dict(good))
-    shop.pass_time()
-    shop.before = shop.now
-    shop.pass_time()
+    shop.restore_from_now()
     shop.write({path: {"text": text} for path in good})
     goal = shop.goal("customers")
 
@@ -244,9 +240,7 @@ def test_no_entry_of_the_journal_is_too_large(is_refused: bool, monkeypatch: pyt
     below = f"shelves/{'x' * 1400}/rows/{'y' * 1400}/books"
     paths = [f"{below}/{n:04}" for n in range(DOCUMENTS_PER_BATCH)]
     shop.write({key: {"n": 1} for key in paths})
-    shop.pass_time()
-    shop.before = shop.now
-    shop.pass_time()
+    shop.restore_from_now()
     shop.write({key: {"n": 2} for key in paths})
     if is_refused:
         refused = Rejected(f"INVALID_ARGUMENT: {paths[0]}")
