@@ -1,7 +1,5 @@
 """Drills that people ask for, and what is kept of them."""
 
-from typing import Any
-
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.rollback.drill import Drill
@@ -11,11 +9,6 @@ from tests.support.runtime.world import World
 
 def read_drills(world: World) -> list[Drill]:
     return [decode(Drill, one.fields) for one in world.ports.store.query(Query("drills"))]
-
-
-def order_drill(world: World, **content: Any) -> None:
-    world.command(system="bookshop", **content)
-    world.settle()
 
 
 def read_system(world: World) -> System:

@@ -10,7 +10,7 @@ from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.system_policy import Policy
 from tests.support.fakes.runtime.hooks import raise_error
-from tests.support.rollbacks.drills import order_drill, read_drills, read_system
+from tests.support.rollbacks.drills import read_drills, read_system
 from tests.support.runtime.world import BOOKSHOP, World
 
 CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, drills_before_act=2))
@@ -27,7 +27,7 @@ def test_a_drill_changes_nothing_and_is_on_record() -> None:
             asked.append(verb)
 
     world.platform.hook = hook
-    order_drill(world, command="drill", id="first", actor="alice")
+    world.carry_out("drill", id="first", actor="alice")
 
     [done] = read_drills(world)
     assert (done.id, done.agrees, done.target) == ("first", True, "v1")
@@ -43,7 +43,7 @@ def test_a_drill_of_a_group() -> None:
     """What it names, and nothing beside it."""
     world = World()
 
-    order_drill(world, command="drill", groups=["catalogue"])
+    world.carry_out("drill", groups=["catalogue"])
 
     [done] = read_drills(world)
     assert set(done.rehearsed) == set(world.policy.groups["catalogue"].functions)
@@ -53,7 +53,7 @@ def test_a_drill_that_the_platform_refuses() -> None:
     """Whatever the gates say, it does not agree; the reason is kept."""
     world = World()
     world.platform.hook = raise_error("platform.dry_run", Rejected("no permission"))
-    order_drill(world, command="drill", functions=["payOrder"])
+    world.carry_out("drill", functions=["payOrder"])
 
     [done] = read_drills(world)
     assert (done.agrees, done.refused) == (False, {"payOrder": "no permission"})
@@ -64,7 +64,7 @@ def test_a_drill_keeps_to_the_write_quota() -> None:
     execution = replace(BOOKSHOP.execution, write_quota=WriteQuota(burst=6, per_second=0.01))
     world = World(policy=replace(BOOKSHOP, execution=execution))
 
-    order_drill(world, command="drill")
+    world.carry_out("drill")
 
     [done] = read_drills(world)
     assert set(done.rehearsed) == {"getBook", "orderStatus", "renderBasket"}
@@ -78,7 +78,7 @@ def test_no_drill_during_an_incident() -> None:
     world.alert()
     world.settle()
 
-    order_drill(world, command="drill")
+    world.carry_out("drill")
 
     assert read_drills(world) == []
 
@@ -86,13 +86,13 @@ def test_no_drill_during_an_incident() -> None:
 def test_what_a_promotion_to_act_needs() -> None:
     """As many agreeing drills as the policy asks for, of late; who promoted is on record."""
     world = World(policy=CAREFUL, promoted=False)
-    order_drill(world, command="drill")
-    order_drill(world, command="promote", mode="act", actor="alice")
+    world.carry_out("drill")
+    world.carry_out("promote", mode="act", actor="alice")
     early = read_system(world).mode
-    order_drill(world, command="promote", mode="ask")
-    order_drill(world, command="drill")
+    world.carry_out("promote", mode="ask")
+    world.carry_out("drill")
 
-    order_drill(world, command="promote", mode="act", actor="alice")
+    world.carry_out("promote", mode="act", actor="alice")
 
     assert (early, read_system(world).mode) == (Mode.OBSERVE, Mode.ACT)
     assert read_system(world).promoted_by.endswith("alice")
@@ -122,10 +122,10 @@ def test_each_step_of_a_promotion_needs_its_drills(
     """As many as the policy says for it, and one that skips a step those of both."""
     world = World(policy=policy, promoted=False)
     for _ in range(agreeing):
-        order_drill(world, command="drill")
+        world.carry_out("drill")
 
     for mode in said:
-        order_drill(world, command="promote", mode=mode)
+        world.carry_out("promote", mode=mode)
 
     assert read_system(world).mode is reached
 
@@ -134,9 +134,9 @@ def test_a_drill_that_does_not_agree_lets_nobody_ask() -> None:
     """What the platform would have refused is no reason to trust the gates."""
     world = World(policy=STEPWISE, promoted=False)
     world.platform.hook = raise_error("platform.dry_run", Rejected("no permission"))
-    order_drill(world, command="drill")
+    world.carry_out("drill")
 
-    order_drill(world, command="promote", mode="ask")
+    world.carry_out("promote", mode="ask")
 
     assert [done.agrees for done in read_drills(world)] == [False]
     assert read_system(world).mode is Mode.OBSERVE
@@ -146,11 +146,11 @@ def test_the_way_back_to_asking_needs_no_drill() -> None:
     """Whoever takes trust away is not kept from it, however old the drills are."""
     world = World(policy=STEPWISE, promoted=False)
     for _ in range(2):
-        order_drill(world, command="drill")
-    order_drill(world, command="promote", mode="act")
+        world.carry_out("drill")
+    world.carry_out("promote", mode="act")
     world.advance_clock(STEPWISE.gates.drills_within + timedelta(seconds=1))
 
-    order_drill(world, command="promote", mode="ask")
+    world.carry_out("promote", mode="ask")
 
     assert read_system(world).mode is Mode.ASK
 
@@ -158,10 +158,10 @@ def test_the_way_back_to_asking_needs_no_drill() -> None:
 def test_drills_that_are_too_old_prove_nothing() -> None:
     """They count for the policy's time."""
     world = World(policy=CAREFUL, promoted=False)
-    order_drill(world, command="drill")
+    world.carry_out("drill")
     world.advance_clock(CAREFUL.gates.drills_within + timedelta(seconds=1))
-    order_drill(world, command="drill")
+    world.carry_out("drill")
 
-    order_drill(world, command="promote", mode="act")
+    world.carry_out("promote", mode="act")
 
     assert read_system(world).mode is Mode.OBSERVE

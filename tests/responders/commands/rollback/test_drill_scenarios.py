@@ -21,7 +21,7 @@ from tests.support.rollbacks.bookshop_resources import (
     build_healthy_shop,
     deploy_bad_release,
 )
-from tests.support.rollbacks.drills import order_drill, read_drills, read_system
+from tests.support.rollbacks.drills import read_drills, read_system
 from tests.support.rollbacks.rebuild_shop import ORDER
 from tests.support.rollbacks.rebuild_shop import build_shop_with_source_copies as recorded
 from tests.support.runtime.world import World
@@ -70,7 +70,7 @@ def test_a_drill_of_each_scenario(scenario: str, validated: set[str], looked_at:
     deploy_bad_release(world, "functions", "sites", "remote_config", "rules", "identity", "indexes")
     before, asked = everything(world), verbs(world)
 
-    order_drill(world, command="drill", scenario=scenario)
+    world.carry_out("drill", scenario=scenario)
 
     [done] = read_drills(world)
     assert (done.scenario, done.target, done.agrees) == (scenario, "v1", True)
@@ -88,7 +88,7 @@ def test_a_drill_while_all_is_at_its_target() -> None:
     """Functions and templates are validated as what they are; there is nothing else to look at."""
     world = build_healthy_shop()
 
-    order_drill(world, command="drill", scenario="complete")
+    world.carry_out("drill", scenario="complete")
 
     [done] = read_drills(world)
     assert done.agrees
@@ -99,7 +99,7 @@ def test_a_drill_of_a_feature_by_its_functions() -> None:
     """The group that is named, and no configuration."""
     world = build_healthy_shop()
 
-    order_drill(world, command="drill", scenario="feature", groups=["catalogue"])
+    world.carry_out("drill", scenario="feature", groups=["catalogue"])
 
     [done] = read_drills(world)
     assert set(done.rehearsed) == set(SHOP.groups["catalogue"].functions)
@@ -107,7 +107,7 @@ def test_a_drill_of_a_feature_by_its_functions() -> None:
 
 def refused(world: World, scenario: str = "complete") -> dict[str, str]:
     """Why which steps are refused in a drill, which agrees where none is."""
-    order_drill(world, command="drill", scenario=scenario)
+    world.carry_out("drill", scenario=scenario)
     [done] = read_drills(world)
     assert done.agrees is (not done.refused)
     return done.refused
@@ -180,7 +180,7 @@ def test_a_function_that_only_a_rebuild_brings_back() -> None:
     world.platform.lose_image(ORDER)
     world.deploy_bad()
 
-    order_drill(world, command="drill")
+    world.carry_out("drill")
 
     [done] = read_drills(world)
     assert done.agrees
@@ -194,7 +194,7 @@ def test_a_function_that_is_gone_and_named() -> None:
     world = recorded(Rebuilds.ASK)
     world.platform.delete_function(ORDER)
 
-    order_drill(world, command="drill", functions=[ORDER])
+    world.carry_out("drill", functions=[ORDER])
 
     [done] = read_drills(world)
     assert (done.outcome, done.agrees, set(done.looked_at)) == ("ask", True, {ORDER})
@@ -205,7 +205,7 @@ def test_a_template_is_validated_within_the_write_quota() -> None:
     execution = replace(SHOP.execution, write_quota=WriteQuota(burst=8, per_second=0.01))
     world = World(policy=replace(SHOP, execution=execution), furnish=add_healthy_resources)
 
-    order_drill(world, command="drill", scenario="complete")
+    world.carry_out("drill", scenario="complete")
 
     [done] = read_drills(world)
     assert set(done.rehearsed) == {"getBook", "orderStatus", "renderBasket", TEMPLATE}
@@ -228,9 +228,9 @@ STRICT = replace(SHOP, gates=replace(SHOP.gates, drills_before_act=1))
 def test_what_a_promotion_counts(scenario: str, reached: Mode) -> None:
     """Drills of the functions, alone or with all else: trust in a part is none in the whole."""
     world = World(policy=STRICT, promoted=False, furnish=add_healthy_resources)
-    order_drill(world, command="drill", scenario=scenario)
+    world.carry_out("drill", scenario=scenario)
 
-    order_drill(world, command="promote", mode="act")
+    world.carry_out("promote", mode="act")
 
     assert [done.agrees for done in read_drills(world)] == [True]
     assert read_system(world).mode is reached
@@ -242,7 +242,7 @@ def test_what_is_told() -> None:
     deploy_bad_release(world, "sites", "indexes")
     del world.ports.beside.statuses["shop", "v1"]
 
-    order_drill(world, command="drill", scenario="complete")
+    world.carry_out("drill", scenario="complete")
 
     [text] = {str(one.notice["text"]) for one in world.sent_notices if "drill" in one.key}
     assert "shift: 8 validated" in text

@@ -65,6 +65,11 @@ def anchors() -> MemoryObjects:
     return kept
 
 
+def verify_with_anchors(store: Store, chain: str, now: datetime = NOW) -> ChainFinding:
+    """What is found of a chain beside the anchors that were written of it."""
+    return verified(store, chain, anchored=anchors(), now=now)
+
+
 def verified(
     store: Store, chain: str, *, anchored: MemoryObjects | None, now: datetime = NOW
 ) -> ChainFinding:
@@ -79,7 +84,7 @@ def verified(
 def test_the_campaign_has_something_to_tamper_with() -> None:
     """Two trails of many entries, a chain of several seals, and an anchor of each last entry."""
     for chain in (FIRST, SECOND, SYSTEM, f"systems/{LIVED.policy.system}"):
-        found = verified(InMemory().store, chain, anchored=anchors())
+        found = verify_with_anchors(InMemory().store, chain)
         assert (found.verdict, found.faults, found.notes) == (ChainVerdict.INTACT, (), ())
         assert found.anchored == found.entries >= (10 if chain == FIRST else 2)
 
@@ -96,7 +101,7 @@ def test_tampering_is_found_without_anchors(chain: str, other: str, kind: str, s
     FOUND_BY_THE_CHAIN[kind](Tamperer(vault, seed), chain, other)
 
     assert verified(vault.store, chain, anchored=None).verdict is ChainVerdict.BROKEN
-    assert verified(vault.store, chain, anchored=anchors()).verdict is ChainVerdict.BROKEN
+    assert verify_with_anchors(vault.store, chain).verdict is ChainVerdict.BROKEN
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -111,7 +116,7 @@ def test_a_chain_made_to_fit_is_found_against_the_anchors_alone(chain: str, kind
     alone = verified(vault.store, chain, anchored=None)
     assert alone.verdict is ChainVerdict.INTACT
     assert "written anew" in alone.notes[0]
-    assert verified(vault.store, chain, anchored=anchors()).verdict is ChainVerdict.BROKEN
+    assert verify_with_anchors(vault.store, chain).verdict is ChainVerdict.BROKEN
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -139,14 +144,14 @@ def wire() -> Iterator[Callable[[], OverTheWire]]:
 def test_the_campaign_over_firestore(wire: Callable[[], OverTheWire], kind: str) -> None:
     """What holds in memory holds for the documents as Firestore keeps them."""
     vault = wire()
-    assert verified(vault.store, FIRST, anchored=anchors()).verdict is ChainVerdict.INTACT
-    assert verified(vault.store, SYSTEM, anchored=anchors()).verdict is ChainVerdict.INTACT
+    assert verify_with_anchors(vault.store, FIRST).verdict is ChainVerdict.INTACT
+    assert verify_with_anchors(vault.store, SYSTEM).verdict is ChainVerdict.INTACT
 
     KINDS[kind](Tamperer(vault, 7), FIRST, SECOND)
 
     alone = ChainVerdict.BROKEN if kind in FOUND_BY_THE_CHAIN else ChainVerdict.INTACT
     assert verified(vault.store, FIRST, anchored=None).verdict is alone
-    assert verified(vault.store, FIRST, anchored=anchors()).verdict is ChainVerdict.BROKEN
+    assert verify_with_anchors(vault.store, FIRST).verdict is ChainVerdict.BROKEN
 
 
 # Expired, or removed?
@@ -179,8 +184,8 @@ def test_an_expired_rollback_that_is_gone_whole() -> None:
     for path in parts(FIRST):
         vault.remove(path)
 
-    assert verified(vault.store, FIRST, anchored=anchors(), now=EXPIRED).verdict is ChainVerdict.EXPIRED
-    early = verified(vault.store, FIRST, anchored=anchors())
+    assert verify_with_anchors(vault.store, FIRST, now=EXPIRED).verdict is ChainVerdict.EXPIRED
+    early = verify_with_anchors(vault.store, FIRST)
     assert early.verdict is ChainVerdict.BROKEN
     assert "none of it is there" in early.faults[0]
     assert AuditReader(vault.store, None).verify_rollback(FIRST.partition("/")[2], NOW) is None
@@ -204,7 +209,7 @@ def test_an_expiry_that_was_moved_to_have_the_trail_removed() -> None:
     vault = InMemory(documents)
     vault.remove(f"{FIRST}/audit/000003")
 
-    assert verified(vault.store, FIRST, anchored=anchors()).verdict is ChainVerdict.BROKEN
+    assert verify_with_anchors(vault.store, FIRST).verdict is ChainVerdict.BROKEN
 
 
 def test_an_entry_whose_expiry_alone_was_moved() -> None:
@@ -225,11 +230,11 @@ def test_a_held_rollback_never_expires() -> None:
     }
     vault = InMemory(documents)
     late = NOW + 10 * RECORD_RETENTION
-    assert verified(vault.store, FIRST, anchored=anchors(), now=late).verdict is ChainVerdict.INTACT
+    assert verify_with_anchors(vault.store, FIRST, now=late).verdict is ChainVerdict.INTACT
 
     vault.remove(f"{FIRST}/audit/000003")
 
-    assert verified(vault.store, FIRST, anchored=anchors(), now=late).verdict is ChainVerdict.BROKEN
+    assert verify_with_anchors(vault.store, FIRST, now=late).verdict is ChainVerdict.BROKEN
 
 
 def test_seals_expire_one_by_one() -> None:
@@ -336,7 +341,7 @@ def test_an_entry_of_another_shape(path: str, nonsense: dict[str, Any]) -> None:
     chain = path.rsplit("/", 2)[0]
 
     for now in (NOW, EXPIRED):
-        found = verified(vault.store, chain, anchored=anchors(), now=now)
+        found = verify_with_anchors(vault.store, chain, now=now)
         assert found.verdict is ChainVerdict.BROKEN
 
 
@@ -346,7 +351,7 @@ def test_a_single_event_of_another_shape(nonsense: dict[str, Any]) -> None:
     path = next(path for path in DOCUMENTS if path.startswith(f"{SYSTEM}/audit/"))
     vault = InMemory({**DOCUMENTS, path: {**DOCUMENTS[path], **nonsense}})
 
-    assert verified(vault.store, SYSTEM, anchored=anchors()).verdict is ChainVerdict.BROKEN
+    assert verify_with_anchors(vault.store, SYSTEM).verdict is ChainVerdict.BROKEN
 
 
 @pytest.mark.parametrize("path", [FIRST, "chains/unclaimed"])
@@ -355,7 +360,7 @@ def test_a_head_of_another_shape(path: str) -> None:
     vault = InMemory({**DOCUMENTS, path: {"sequence": "many"}})
     chain = FIRST if path == FIRST else SYSTEM
 
-    assert verified(vault.store, chain, anchored=anchors()).verdict is ChainVerdict.BROKEN
+    assert verify_with_anchors(vault.store, chain).verdict is ChainVerdict.BROKEN
 
 
 def test_everything_that_is_kept_or_anchored_is_listed() -> None:

@@ -54,15 +54,18 @@ from tests.support.faults.hostile_text import (
 from tests.support.runtime.world import BOOKSHOP, World
 
 
+def describe_hostile_notice(about: NoticeContext, **changes: Any) -> dict[str, Any]:
+    """What the templates may show of a notice, sent once, whose text was written by others."""
+    return template_facts(build_hostile_notice(**changes), about, repeated=False)
+
+
 def worded(template: str, text: str, foreign: str, **changes: Any) -> str:
     known = build_hostile_facts(foreign)
     assert known.incident is not None
     found = RootCauseAnalysis(foreign, foreign, START, prevention=foreign, public=foreign)
     analysed = replace(known, incident=replace(known.incident, analysis=found))
-    said = template_facts(
-        build_hostile_notice(text, **{"facts": {"meant": foreign}, **changes}), analysed, repeated=False
-    )
-    made = NoticeTemplates().render(template, said)
+    facts = describe_hostile_notice(analysed, text=text, **{"facts": {"meant": foreign}, **changes})
+    made = NoticeTemplates().render(template, facts)
     assert "\n" not in made.subject
     assert len(made.subject) <= MAX_SUBJECT_CHARACTERS
     return f"{made.subject}\n{made.body}"
@@ -156,7 +159,7 @@ def test_a_late_notice_does_not_contradict_itself() -> None:
     verified = change_status(about.incident, IncidentStatus.WATCHING, START, "verified")
     watched = replace(about, incident=verified)
 
-    made = NoticeTemplates().render("users", template_facts(build_hostile_notice(), watched, repeated=False))
+    made = NoticeTemplates().render("users", describe_hostile_notice(watched))
 
     assert "It works again." in made.body
     assert "not working" not in f"{made.subject} {made.body}"
@@ -197,7 +200,7 @@ def test_nothing_that_is_still_to_be_done_counts_as_done(
 ) -> None:
     about = build_hostile_facts(rollbacks=(newest(status, outcome, planned=planned),))
 
-    assert template_facts(build_hostile_notice(), about, repeated=False)["resolution"] == resolution
+    assert describe_hostile_notice(about)["resolution"] == resolution
 
 
 @pytest.mark.parametrize(
@@ -218,7 +221,7 @@ def test_a_later_decision_hides_no_change_of_an_earlier_rollback(
         rollbacks=(first, newest(RollbackStatus.NOT_TAKEN, "cool-down", planned=False))
     )
 
-    said = template_facts(build_hostile_notice(), about, repeated=False)["resolution"]
+    said = describe_hostile_notice(about)["resolution"]
 
     assert said == f"{resolution}; nothing more was changed: cool-down"
 
@@ -230,7 +233,7 @@ def test_an_incident_that_recovered_by_itself_names_no_gate_as_its_resolution() 
         about.incident, IncidentStatus.RESOLVED, START + 17 * MINUTE, "recovered without a rollback"
     )
 
-    said = template_facts(build_hostile_notice(), replace(about, incident=ended), repeated=False)
+    said = describe_hostile_notice(replace(about, incident=ended))
 
     assert said["resolution"] == "recovered without a rollback"
     assert said["expected"] == "recovered 17 min 0 s after detection"
@@ -247,7 +250,7 @@ def test_an_incident_that_recovered_by_itself_names_no_gate_as_its_resolution() 
 def test_the_notice_of_the_report_announces_no_other(event: str, asked: str) -> None:
     known = ended(build_hostile_facts())
 
-    assert template_facts(build_hostile_notice(event=event), known, repeated=False)["asked"] == asked
+    assert describe_hostile_notice(known, event=event)["asked"] == asked
 
 
 def test_nobody_reads_of_a_rollback_that_is_not_in_progress() -> None:
@@ -256,14 +259,14 @@ def test_nobody_reads_of_a_rollback_that_is_not_in_progress() -> None:
     assert about.incident is not None
     well = change_status(about.incident, IncidentStatus.RECOVERED, START + MINUTE, "cancelled")
 
-    said = template_facts(build_hostile_notice(), replace(about, incident=well), repeated=False)
+    said = describe_hostile_notice(replace(about, incident=well))
 
     assert NoticeTemplates().render("summary", said).subject.endswith(f"CRITICAL incident {ID}, recovered")
 
 
 def test_an_open_incident_has_no_end() -> None:
     """Nothing may be called closed by the time at which somebody reads it."""
-    assert template_facts(build_hostile_notice(), build_hostile_facts(), repeated=False)["until"] == ""
+    assert describe_hostile_notice(build_hostile_facts())["until"] == ""
 
 
 def test_since_when_it_fails_is_when_it_began_to_fail_again() -> None:
@@ -275,7 +278,7 @@ def test_since_when_it_fails_is_when_it_began_to_fail_again() -> None:
     known = replace(about, incident=again, now=START + 21 * MINUTE)
 
     made = {
-        name: NoticeTemplates().render(name, template_facts(build_hostile_notice(), one, repeated=False)).body
+        name: NoticeTemplates().render(name, describe_hostile_notice(one)).body
         for name, one in {"users": known, "summary": known, "all-clear": ended(known)}.items()
     }
 
@@ -300,7 +303,7 @@ def test_each_part_has_its_own_time() -> None:
         about, policy=replace(about.policy, status_page=page), record=StatusPageRecord(parts=parts)
     )
 
-    made = NoticeTemplates().render("users", template_facts(build_hostile_notice(), known, repeated=False))
+    made = NoticeTemplates().render("users", describe_hostile_notice(known))
 
     assert "Shop: not working since 2026-03-02 12:00 UTC." in made.body
     assert "Account, Search: not working since 2026-03-02 12:07 UTC." in made.body
@@ -311,7 +314,7 @@ def test_the_cause_is_that_of_the_newest_rollback_that_suspected_one() -> None:
     first = newest(RollbackStatus.CANCELLED)
     about = build_hostile_facts("r4 was deployed", rollbacks=(first, replace(first, gates=())))
 
-    said = template_facts(build_hostile_notice(), about, repeated=False)["cause"]
+    said = describe_hostile_notice(about)["cause"]
 
     assert said.startswith("not proven yet; suspected: ")
 
@@ -331,7 +334,7 @@ def test_what_waits_for_a_person_is_not_handled_automatically(
     assert about.incident is not None
     known = replace(about, incident=replace(about.incident, is_observed_only=is_observed_only))
 
-    assert template_facts(build_hostile_notice(), known, repeated=False)["asked"] == asked
+    assert describe_hostile_notice(known)["asked"] == asked
 
 
 @pytest.mark.parametrize("audience", Audience)
@@ -612,7 +615,7 @@ def test_what_a_person_publishes_users_hear_at_once() -> None:
 def test_a_folder_with_one_template_of_its_own(tmp_path: Path) -> None:
     """It wins; the others are ours; and it can do nothing with text of others either."""
     (tmp_path / "users.txt").write_text("Ahoi {{ id }}\n{{ parts }}\n")
-    said = template_facts(build_hostile_notice(), build_hostile_facts("<b>"), repeated=False)
+    said = describe_hostile_notice(build_hostile_facts("<b>"))
 
     assert NoticeTemplates(tmp_path).render("users", said).body == "‹b›\n"
     assert NoticeTemplates(tmp_path).render("summary", said) == NoticeTemplates().render("summary", said)
@@ -633,7 +636,7 @@ def test_a_broken_template_silences_nobody(
 ) -> None:
     """Ours is used, and the log says so."""
     (tmp_path / "users.txt").write_text(broken)
-    said = template_facts(build_hostile_notice(), build_hostile_facts(), repeated=False)
+    said = describe_hostile_notice(build_hostile_facts())
 
     made = NoticeTemplates(tmp_path).render("users", said)
 
