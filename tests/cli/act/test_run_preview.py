@@ -10,18 +10,12 @@ from msgspec.structs import replace
 
 from shared.domain.commands import command as commands
 from shared.domain.policy.system_policy import Group
-from tests.support.cli.in_process import WorldPrompt
+from tests.support.cli.in_process import prompt_of
 from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
 from tests.support.runtime.world import BOOKSHOP, World
 
 MANY = tuple(f"extra{number:02d}" for number in range(30))
 WIDE = replace(BOOKSHOP, groups={**BOOKSHOP.groups, "extra": Group(functions=MANY, canary=MANY[0])})
-
-
-def prompt_of(monkeypatch: pytest.MonkeyPatch, folder: Path, world: World) -> WorldPrompt:
-    """A person's shell with the policy of that world."""
-    monkeypatch.setattr("cli.support.context.load_policies", lambda _: {world.policy.system: world.policy})
-    return WorldPrompt(monkeypatch, folder, world)
 
 
 def test_every_function_is_listed_however_many_there_are(

@@ -13,7 +13,7 @@ from cli.app import app
 from cli.support.context import read_restore_point
 from cli.support.exit_codes import INVALID_USAGE, REFUSED
 from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
-from tests.support.cli.in_process import WorldOperations, WorldPrompt
+from tests.support.cli.in_process import WorldOperations, prompt_of
 from tests.support.data.corrupted_bookshop import CorruptedShop
 from tests.support.runtime.world import CHECKED, World
 
@@ -31,11 +31,6 @@ def jerusalem(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         time.tzset()
         yield
     time.tzset()
-
-
-def prompt_of(monkeypatch: pytest.MonkeyPatch, folder: Path, world: World) -> WorldPrompt:
-    monkeypatch.setattr("cli.support.context.load_policies", lambda _: {world.policy.system: world.policy})
-    return WorldPrompt(monkeypatch, folder, world)
 
 
 def type_at_terminal(monkeypatch: pytest.MonkeyPatch, typed: str, *words: str) -> Result:

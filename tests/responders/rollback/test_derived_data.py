@@ -29,8 +29,7 @@ def test_what_is_made_from_them_is_asked_for_again() -> None:
 def test_what_was_made_from_part_of_them_is_asked_for_too(ends: str) -> None:
     """A repair that came to nothing half way has written documents all the same."""
     shop = CorruptedShop(DERIVED)
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
 
     def stops(verb: str, side: str) -> None:
         if side == "before" and len(shop.ports.rewritten.written) == 1:

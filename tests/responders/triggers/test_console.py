@@ -239,8 +239,7 @@ def test_a_long_plan_is_paged_and_nothing_of_it_is_cut(
 def test_a_question_about_documents_shows_all_that_its_plan_reports() -> None:
     """Documents, fence and what is started; who ordered it, why, and how many must approve."""
     shop = CorruptedShop()
-    shop.order(reason="orders are empty")
-    parked = shop.run_until_parked()
+    parked = shop.order_until_parked(reason="orders are empty")
     assert parked.question is not None
     browser = Browser(shop)
     browser.sign_in()

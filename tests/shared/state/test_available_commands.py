@@ -9,7 +9,7 @@ from shared.domain.incidents.incident import Incident, IncidentStatus, rollback_
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.available_commands import read_available_verbs
 from shared.state.reader import StateReader
-from tests.support.notices.system_events import read_dead_letters
+from tests.support.notices.system_events import refusal_reasons
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -25,10 +25,6 @@ def offered(world: World, incident: Incident) -> tuple[str, ...]:
     known = reading.incident(incident.id)
     assert known is not None
     return read_available_verbs(reading, known, reading.rollback(rollback_id(known.id, known.rollbacks)))
-
-
-def refusals(world: World) -> list[str]:
-    return [one["reason"] for one in read_dead_letters(world)]
 
 
 def build_world_with_failed_checkout() -> tuple[World, Incident]:
@@ -67,7 +63,7 @@ def test_what_a_failed_rollback_offers_is_accepted_beside_an_unpin_of_another_fu
     say(world, verb, incident=failed.id)
     world.pass_time(MINUTE)
 
-    assert refusals(world) == []
+    assert refusal_reasons(world) == []
     world.pass_time(2 * HOUR)
     assert [one.status for one in world.rollbacks() if one.incident == failed.id][-1] in (
         RollbackStatus.SUCCEEDED,
@@ -101,7 +97,7 @@ def test_what_the_notice_of_a_failure_offers_is_accepted_behind_a_newer_unpin() 
     assert failed.timeline[-1].note.endswith("a person may now retry, undo or accept")
     say(world, "undo", incident=failed.id)
     world.pass_time(MINUTE)
-    assert refusals(world) == []
+    assert refusal_reasons(world) == []
 
 
 def test_a_newer_rollback_of_the_same_functions_ends_the_offer_of_an_undo() -> None:
@@ -116,4 +112,4 @@ def test_a_newer_rollback_of_the_same_functions_ends_the_offer_of_an_undo() -> N
     assert "undo" not in offered(world, failed)
     say(world, "undo", incident=failed.id)
     world.settle()
-    assert "is about the same: undo would overwrite its result" in refusals(world)[-1]
+    assert "is about the same: undo would overwrite its result" in refusal_reasons(world)[-1]

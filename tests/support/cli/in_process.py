@@ -61,3 +61,9 @@ class WorldPrompt:
         """A line where nobody has to sign in."""
         said = ["--without-sign-in", *words]
         return CliRunner().invoke(app, said, catch_exceptions=False)
+
+
+def prompt_of(monkeypatch: pytest.MonkeyPatch, folder: Path, world: World) -> WorldPrompt:
+    """A person's shell with the policy of that world."""
+    monkeypatch.setattr("cli.support.context.load_policies", lambda _: {world.policy.system: world.policy})
+    return WorldPrompt(monkeypatch, folder, world)

@@ -75,6 +75,11 @@ class CorruptedShop(World):
         self.command("alice", command="rollback", system="bookshop", **said)
         self.settle()
 
+    def order_until_parked(self, **more: Any) -> Rollback:
+        """Order a repair, and let time pass until it waits for a person."""
+        self.order(**more)
+        return self.run_until_parked()
+
     def approve(self, *people: str) -> None:
         for person in people:
             said = {"command": "approve", "incident": self.newest.incident}
@@ -118,8 +123,7 @@ def order_undo(shop: CorruptedShop) -> None:
 
 def build_repaired_shop(policy: Policy = SHOP) -> CorruptedShop:
     shop = CorruptedShop(policy)
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
     assert shop.newest.status is RollbackStatus.SUCCEEDED

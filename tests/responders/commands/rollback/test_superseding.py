@@ -18,7 +18,7 @@ from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.runtime.hooks import run_once
-from tests.support.notices.system_events import read_dead_letters
+from tests.support.notices.system_events import refusal_reasons
 from tests.support.rollbacks.approvals import (
     build_failed_rollback,
     build_world_awaiting_approval,
@@ -70,10 +70,6 @@ def record_of(world: World, command: str) -> CommandRecord:
     fields = world.store.get(f"commands/{command}").fields
     assert fields is not None
     return decode(CommandRecord, fields)
-
-
-def refusals(world: World) -> list[str]:
-    return [one["reason"] for one in read_dead_letters(world)]
 
 
 def public_word(world: World, incident: str) -> str:
@@ -165,7 +161,7 @@ def test_anything_else_is_refused_with_the_command_to_use(content: dict[str, Any
 
     world = roll_back_meanwhile(act)
 
-    [refused] = refusals(world)
+    [refused] = refusal_reasons(world)
     name = world.incident.id
     assert why in refused
     assert f"{name} would end" in refused
@@ -313,7 +309,9 @@ def test_a_question_is_superseded_with_a_confirmation_alone() -> None:
 
     order(world)
     world.settle()
-    assert any("waits for approval" in one and f"rollback approve {name}" in one for one in refusals(world))
+    assert any(
+        "waits for approval" in one and f"rollback approve {name}" in one for one in refusal_reasons(world)
+    )
 
     order(world, supersede=True)
     world.pass_time(HOUR)
@@ -323,7 +321,7 @@ def test_a_question_is_superseded_with_a_confirmation_alone() -> None:
 def test_an_override_joins_nothing_that_a_gate_may_hold() -> None:
     """It is shown what it ends like any other order, and skips the gates in its own rollback."""
     world = roll_back_meanwhile(lambda world: order(world, override=True, incident=world.incident.id))
-    assert "an emergency override" in refusals(world)[0]
+    assert "an emergency override" in refusal_reasons(world)[0]
 
 
 def test_a_paused_system_ends_nothing_for_an_order_that_could_not_begin() -> None:
@@ -380,9 +378,9 @@ def test_a_service_account_supersedes_no_order_of_a_person() -> None:
     world.pass_time(HOUR)
 
     assert "already part of" in record_of(world, "joins").result
-    assert len(refusals(world)) == 2
-    assert all("a service account supersedes no order of a person" in one for one in refusals(world))
-    assert not any("to end it" in one for one in refusals(world))
+    assert len(refusal_reasons(world)) == 2
+    assert all("a service account supersedes no order of a person" in one for one in refusal_reasons(world))
+    assert not any("to end it" in one for one in refusal_reasons(world))
     assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED]
     assert restored(world) == EVERY
 
@@ -399,7 +397,7 @@ def test_a_repair_of_valid_documents_ends_no_monitoring() -> None:
     order(world, id="repair", supersede=True, **repair)
     world.settle()
 
-    assert "the order goes another direction" in refusals(world)[0]
+    assert "the order goes another direction" in refusal_reasons(world)[0]
     assert record_of(world, "repair").result.startswith("not started: no damage was found")
     assert world.rollback.status is RollbackStatus.WATCHING
 
@@ -486,7 +484,7 @@ def test_a_service_account_ends_no_unpin_of_a_person_that_waits_behind_automatio
     world = build_world_with_waiting_unpin(act)
     world.pass_time(HOUR)
 
-    [refused] = refusals(world)
+    [refused] = refusal_reasons(world)
     assert "a service account supersedes no order of a person" in refused
     assert not any(one.superseded_by for one in world.rollbacks())
 
@@ -495,7 +493,7 @@ def test_a_question_says_what_ending_a_waiting_unpin_leaves() -> None:
     """An unpin that ends keeps the good revision: the function stays pinned."""
     world = build_world_with_waiting_unpin(lambda world: order(world, scenario="complete"))
 
-    [refused] = refusals(world)
+    [refused] = refusal_reasons(world)
     unpin = world.newest_incident.id
     assert f"{unpin} would end: its rollback is not decided yet; 1 of 1 function would stay pinned" in refused
     assert "stay on the bad release: searchBooks" not in refused
@@ -519,7 +517,7 @@ def test_a_question_says_what_ending_an_undo_leaves() -> None:
     world.platform.hook = run_once("platform.shift", "before", hook)
     world.settle()
 
-    undecided, running = refusals(world)
+    undecided, running = refusal_reasons(world)
     assert "is not decided yet; not undone either: its whole scope" in undecided
     assert "0 of 8 functions undone" in running
     assert "bad release" not in undecided + running
@@ -547,7 +545,7 @@ def order_once_given_up(world: World, function: str) -> str:
     world.platform.hook = hook
     order(world, "ada", batch_size=1)
     world.settle()
-    [refused] = refusals(world)
+    [refused] = refusal_reasons(world)
     return refused
 
 

@@ -49,8 +49,7 @@ HALF = timedelta(seconds=30)
 
 def repair(shop: CorruptedShop, select: str = "invalid") -> None:
     """It is ordered and approved, and has ended just now."""
-    shop.order(select=select, restore_point="17m")
-    shop.run_until_parked()
+    shop.order_until_parked(select=select, restore_point="17m")
     shop.approve("bob")
     for _ in range(40):
         if shop.newest.ended_at is not None:

@@ -151,8 +151,7 @@ def test_what_the_application_has_written_since_is_its_own() -> None:
 def test_what_was_left_because_they_were_erased_is_named_nowhere() -> None:
     """The application was faster than the repair: nothing of them was written."""
     shop = CorruptedShop(SHOP, spoilt=SPOILT)
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
 
     def erased() -> None:
         shop.write({"customers/ada": None})
@@ -271,8 +270,7 @@ def test_what_the_database_refuses_is_told_without_a_name(monkeypatch: pytest.Mo
 def test_it_is_done_whatever_has_become_of_the_other_steps() -> None:
     """What landed and nobody heard of is looked at, too."""
     shop = CorruptedShop(SHOP, spoilt=SPOILT)
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
 
     def fails(verb: str, side: str) -> None:
         if side == "after":
@@ -392,8 +390,7 @@ def test_what_cannot_be_done_afterwards_is_told(why: str, monkeypatch: pytest.Mo
 def test_nothing_is_left_to_do_of_what_has_not_begun() -> None:
     """A repair that wrote nothing has nothing to take out."""
     shop = CorruptedShop(SHOP, spoilt=SPOILT)
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     cancel_repair_and_erase(shop)
     shop.pass_time(MINUTE)
     assert shop.newest.status is RollbackStatus.CANCELLED

@@ -9,8 +9,7 @@ PAID = {"customer": "bob", "status": "paid", "amount": 1}
 
 def repaired(shop: CorruptedShop) -> None:
     """Two people want its documents back, and they are written."""
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
@@ -32,8 +31,7 @@ def test_a_document_that_the_application_removes_itself() -> None:
     """Right before it would be removed."""
     shop = CorruptedShop(spoilt={"orders/9": PAID})
     shop.ports.rewritten.hook = run_once("rewrites.rewrite", "before", lambda: shop.write({"orders/9": None}))
-    shop.order(select="collection:orders", restore_point="17m")
-    shop.run_until_parked()
+    shop.order_until_parked(select="collection:orders", restore_point="17m")
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 

@@ -132,8 +132,7 @@ def test_a_trigger_on_what_is_not_written() -> None:
 def test_a_trigger_that_is_made_after_the_question() -> None:
     """Nobody has agreed to what it starts: people are asked again, with its name."""
     shop = CorruptedShop()
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.ports.beside.hearing = [BILL]
     shop.approve("bob")
     shop.pass_time(2 * MINUTE)
@@ -176,8 +175,7 @@ def test_triggers_that_nobody_could_read_in_time() -> None:
 def test_triggers_that_cannot_be_read_once_people_have_agreed() -> None:
     """Nothing is written before they can."""
     shop = CorruptedShop()
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     unreachable(shop)
     shop.approve("bob")
     shop.pass_time(2 * MINUTE)

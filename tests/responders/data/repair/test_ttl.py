@@ -85,8 +85,7 @@ def test_what_has_expired_that_nobody_can_tell() -> None:
 def test_nothing_is_written_once_nobody_knows_what_has_expired() -> None:
     """Though people have agreed, and it has begun: it ends in its time, and its steps say why."""
     shop = perishable()
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
 
     def unread(verb: str, side: str) -> None:
         if verb == READ and shop.newest.status is RollbackStatus.RUNNING:
@@ -111,8 +110,7 @@ def test_what_expires_once_people_are_asked_is_not_brought_back() -> None:
     shop.advance_clock(3 * MINUTE)
     shop.write({"customers/new": {"until": made["until"]}})
     shop.advance_clock(3 * MINUTE)
-    shop.order(restore_point="5m")
-    shop.run_until_parked()
+    shop.order_until_parked(restore_point="5m")
     shop.advance_clock(20 * MINUTE)
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
@@ -130,8 +128,7 @@ def test_an_undo_does_not_make_again_what_has_expired_since(
     made = {"email": "e@example.com", "until": until}
     kept = {**made, "until": until + DAY}
     shop = shop_with({**SPOILT, "customers/new": made, "customers/newer": kept})
-    shop.order(restore_point="16m", select="collection:customers")
-    shop.run_until_parked()
+    shop.order_until_parked(restore_point="16m", select="collection:customers")
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
     assert shop.data["customers/new"] is None
@@ -146,8 +143,7 @@ def test_an_undo_does_not_make_again_what_has_expired_since(
 def test_an_undo_that_cannot_tell_what_has_expired_puts_nothing_back() -> None:
     """It is tried again until its time is over, and the repair stays as it is."""
     shop = perishable()
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
     assert shop.data == GOOD

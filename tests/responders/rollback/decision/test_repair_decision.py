@@ -51,8 +51,7 @@ from tests.support.notices.system_events import refusal_reasons
 def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has it in hand sees to it at once, and nobody waits for a lease to run out."""
     shop = CorruptedShop()
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     watching, said = repair_verification._build_monitoring_transition, list[str]()
 
     def cancelled(*known: Any) -> Transition:
@@ -72,8 +71,7 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
 def test_the_data_come_back_by_the_word_of_two() -> None:
     """Looked through, asked about, written, looked through again, watched; nothing before that."""
     shop = CorruptedShop()
-    shop.order()
-    parked = shop.run_until_parked()
+    parked = shop.order_until_parked()
     assert parked.question is not None
     assert parked.question.needed == 2
     told = "\n".join(parked.question.plan.reported)
@@ -104,8 +102,7 @@ def test_a_repair_says_how_many_documents_it_has_written_and_left() -> None:
     shop = CorruptedShop()
     shop.write({"customers/bob": {"email": "bob@example.org"}})
     shop.pass_time(10 * MINUTE)
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
@@ -123,8 +120,7 @@ def test_the_question_is_short_however_many_pieces_and_long_names_there_are(
     monkeypatch.setattr(repair_plan, "DOCUMENTS_PER_STEP", 1)
     long = {f"customers/{n:02}{'x' * 1400}": {"name": "Ada"} for n in range(30)}
     shop = CorruptedShop(spoilt={**SPOILT, **long})
-    shop.order()
-    parked = shop.run_until_parked()
+    parked = shop.order_until_parked()
 
     assert parked.question is not None
     told = [one for one in parked.question.plan.reported if one.startswith(DocumentOutcome.LOST)]
@@ -150,8 +146,7 @@ def test_an_override_brings_data_back_in_a_freeze() -> None:
 def test_one_word_is_not_enough() -> None:
     """Who ordered it is one of the two; nobody else has said yes, and nothing is moved."""
     shop = CorruptedShop()
-    shop.order(auto_confirm=True)
-    shop.run_until_parked()
+    shop.order_until_parked(auto_confirm=True)
     shop.approve("alice")
     shop.pass_time(40 * MINUTE)
 
@@ -175,8 +170,7 @@ def test_while_the_writer_goes_on_nothing_is_moved() -> None:
 def test_what_names_nobody_since_the_last_look_comes_back_too() -> None:
     """When it began is not known: it is waited for until a look finds no more of it."""
     shop = CorruptedShop(spoilt={"orders/1": {"customer": "nobody", "status": "paid", "amount": 3}})
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
@@ -196,8 +190,7 @@ def test_nothing_is_wrong() -> None:
 def test_what_a_selection_would_undo_is_told() -> None:
     """All of it is as it was then, with the good changes that this undoes in the question."""
     shop = CorruptedShop(spoilt={**SPOILT, "customers/bob": {"email": "new@example.com"}})
-    shop.order(restore_point="16m", select="collection:customers")
-    parked = shop.run_until_parked()
+    parked = shop.order_until_parked(restore_point="16m", select="collection:customers")
     assert parked.question is not None
     undone = "1 changes that nothing is wrong with would be undone"
     assert parked.question.reason == undone
@@ -239,8 +232,7 @@ def test_a_collection_that_is_gone_whole_comes_back() -> None:
     shop.advance_clock(3 * MINUTE)
     shop.write({"drafts/1": None})
     shop.advance_clock(10 * MINUTE)
-    shop.order(select="all", restore_point="12m")
-    shop.run_until_parked()
+    shop.order_until_parked(select="all", restore_point="12m")
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
@@ -305,8 +297,7 @@ def test_a_policy_that_is_another_one_before_the_second_word() -> None:
 def paused() -> CorruptedShop:
     """A repair that is paused once its first batch is copied, and before that is written."""
     shop = CorruptedShop()
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     said: list[str] = []
 
     def pause(verb: str, side: str) -> None:
@@ -369,8 +360,7 @@ def test_without_a_restore_point_the_minute_before_the_damage_counts() -> None:
 def test_what_is_written_meanwhile_stays_and_is_told() -> None:
     """Between the question and the answer the application goes on: its valid writes survive."""
     shop = CorruptedShop()
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.write({"customers/ada": {"email": "mine@example.com"}})
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
@@ -386,8 +376,7 @@ def test_what_is_written_meanwhile_stays_and_is_told() -> None:
 def test_what_is_still_invalid_is_not_verified() -> None:
     """No version of it passes: the others are back, and people read that not all is well."""
     shop = CorruptedShop(spoilt={**SPOILT, "customers/bad": {"never": "valid"}})
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.approve("bob")
     shop.pass_time(5 * MINUTE)
 
@@ -412,8 +401,7 @@ def test_what_is_left_of_somebody_erased_since_the_question_stays_as_it_is() -> 
     """The application has said so in its own collection: a version that names them stays gone."""
     unnamed = {"orders/1": {"customer": "nobody", "status": "paid", "amount": 3}}
     shop = CorruptedShop(replace(SHOP, erasure=ERASURE), spoilt={**SPOILT, **unnamed})
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.pass_time(MINUTE)
     now = shop.now
     shop.write({"customers/ada": None, "erased/1": {"who": "ada", "done": now}})
@@ -430,8 +418,7 @@ def test_what_is_left_of_somebody_erased_since_the_question_stays_as_it_is() -> 
 def test_a_repair_that_comes_no_further_ends(verb: str) -> None:
     """A portion has its time, however many workers try it, and says what failed."""
     shop = CorruptedShop()
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.ports.quarantine.hook = shop.ports.rewritten.hook = raise_error(verb, Unavailable("nobody answers"))
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
@@ -446,8 +433,7 @@ def test_a_repair_that_comes_no_further_ends(verb: str) -> None:
 def test_the_report_names_each_document() -> None:
     """What was written, and what was left and why, by path; the steps count the others."""
     shop = CorruptedShop()
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.write({"customers/ada": {"email": "mine@example.com"}})
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
@@ -468,8 +454,7 @@ def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(monkeypatch: p
     monkeypatch.setattr(document_outcomes, "DOCUMENTS_PER_BATCH", 1)
     monkeypatch.setattr(reader, "PAGE_SIZE", 1)
     shop = CorruptedShop(spoilt={f"customers/{n}": {"name": "Ada"} for n in ("ada", "bob")})
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
 
     def slowly(verb: str, side: str) -> None:
         kept = shop.documents

@@ -48,8 +48,7 @@ def test_what_is_older_than_the_window_comes_back_out_of_a_copy() -> None:
     shop, backup = spoilt_for_long()
     name = copied(shop, backup)
 
-    shop.order(restore_point=name)
-    parked = shop.run_until_parked()
+    parked = shop.order_until_parked(restore_point=name)
     assert parked.question is not None
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
@@ -90,8 +89,7 @@ def test_behind_a_fence_nothing_writes_meanwhile() -> None:
     shop.carry_out("fence", expires="30m")
     assert read_fence(shop).status is FenceStatus.STANDING
 
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.approve("bob")
     shop.pass_time(4 * MINUTE)
     assert shop.data == GOOD

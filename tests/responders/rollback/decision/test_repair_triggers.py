@@ -64,8 +64,7 @@ def test_a_collection_of_which_the_policy_says_nothing(monkeypatch: pytest.Monke
 def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has agreed to what it starts: people are asked again, with its name."""
     shop = CorruptedShop()
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     functions = {**shop.platform.functions(), "sendReceipt": build_document_trigger("orders/{id}")}
     monkeypatch.setattr(shop.platform, "functions", lambda: functions)
     shop.approve("bob")

@@ -104,8 +104,7 @@ def test_what_an_undo_would_start_and_nobody_can_read() -> None:
 def test_what_landed_and_nobody_heard_of_is_taken_back_too() -> None:
     """The copy is on record before the writes: a repair that was given up then can be undone."""
     shop = CorruptedShop()
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
 
     def silent(verb: str, side: str) -> None:
         if (verb, side) == ("rewrites.rewrite", "after"):

@@ -156,8 +156,7 @@ def test_restored_documents_are_checked_by_the_declared_steps() -> None:
         "media-files": VerificationCheck(DATABASE),
     }
     shop = CorruptedShop(replace(SHOP, verification=steps))
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.approve("bob")
     shop.pass_time(5 * MINUTE)
 
@@ -174,8 +173,7 @@ def test_documents_that_are_still_invalid_are_a_failed_step() -> None:
     """What nobody could restore is counted in its row."""
     steps = {"data": VerificationCheck(DATABASE, collections=("customers", "orders"))}
     shop = CorruptedShop(replace(SHOP, verification=steps))
-    shop.order()
-    shop.run_until_parked()
+    shop.order_until_parked()
     shop.write({"customers/eve": {"name": "Eve"}})
     shop.approve("bob")
     shop.pass_time(5 * MINUTE)
