@@ -11,6 +11,7 @@ from shared.core.errors import Unavailable
 from shared.domain.policy.scenario_names import Mode
 from shared.state.reader import StateReader
 from tests.support.cli.in_process import WorldPrompt
+from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.runtime.world import World
 
 LINE = ("--without-sign-in", "promote", "ask", "--reason", "a bad week")
@@ -43,7 +44,7 @@ def test_a_promotion_needs_no_history(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
     def no_answer_once(verb: str, side: str) -> None:
         if verb == "store.query":
-            world.store.hook = lambda verb, side: None
+            world.store.hook = no_hook
             raise Unavailable("no answer")
 
     world.store.hook = no_answer_once

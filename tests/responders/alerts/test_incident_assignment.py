@@ -14,7 +14,7 @@ from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.decision.outages import make_function_fail, of_function
+from tests.support.decision.outages import build_monitored_world, make_function_fail, of_function
 from tests.support.fakes.runtime.hooks import no_hook, raise_error, run_once
 from tests.support.faults.fault_injection import ProcessCrash, shorten_watch
 from tests.support.rollbacks.approvals import build_world_awaiting_approval
@@ -234,11 +234,7 @@ def test_an_alert_that_closes_while_the_watch_looks_does_not_end_it() -> None:
 
 def test_an_alert_that_joins_during_monitoring_is_judged_at_once() -> None:
     """The page does not say until the next check, a minute later, that all parts work again."""
-    world = World()
-    world.deploy_bad(["getBook"])
-    world.alert("0.first", resource=of_function(world, "getBook"))
-    world.pass_time(5 * MINUTE)
-    assert world.rollback.status is RollbackStatus.WATCHING
+    world = build_monitored_world()
 
     world.alert("0.second", started_at=world.now, resource=of_function(world, "listBooks"))
     world.settle()
@@ -250,10 +246,7 @@ def test_an_alert_that_joins_during_monitoring_is_judged_at_once() -> None:
 
 def test_another_group_that_fails_during_monitoring_is_an_incident_of_its_own() -> None:
     """What was recovered in time stays so; what fails now is measured from its own beginning."""
-    world = World()
-    world.deploy_bad(["getBook"])
-    world.alert("0.first", resource=of_function(world, "getBook"))
-    world.pass_time(5 * MINUTE)
+    world = build_monitored_world()
     recovered = world.incident
     assert recovered.status is IncidentStatus.WATCHING
 
@@ -272,10 +265,7 @@ def test_another_group_that_fails_during_monitoring_is_an_incident_of_its_own() 
 
 def test_a_late_alert_about_another_group_joins_during_monitoring() -> None:
     """It tells of what failed before the recovery."""
-    world = World()
-    world.deploy_bad(["getBook"])
-    world.alert("0.first", resource=of_function(world, "getBook"))
-    world.pass_time(5 * MINUTE)
+    world = build_monitored_world()
     world.alert("0.late", started_at=world.incident.detected_at, resource=of_function(world, "payOrder"))
     world.settle()
 
@@ -428,7 +418,7 @@ def test_answers_that_fail_now_and_then_fail_no_rollback() -> None:
         world.publish(topics.CLOCK, b"{}")
         with suppress(AssertionError):  # so soon, its message waits for another answer
             world.settle(limit=20)
-    world.store.hook = lambda verb, side: None
+    world.store.hook = no_hook
     world.pass_time(30 * MINUTE)
 
     assert world.rollbacks()[0].status is RollbackStatus.SUCCEEDED

@@ -11,6 +11,7 @@ from shared.domain.data.backups import native_backups
 from shared.domain.data.backups.backup_records import BackupSchedule, Database, NativeBackup, Recurrence
 from shared.domain.policy.resources import BackupRules
 from tests.support.fakes.runtime.clock import START
+from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.notices.system_events import tick_clock
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -141,7 +142,7 @@ def test_what_cannot_be_seen_is_not_called_missing() -> None:
     tick_clock(shop)
     assert texts(shop) == []
 
-    shop.ports.databases.hook = lambda verb, side: None
+    shop.ports.databases.hook = no_hook
     tick_clock(shop)
     assert len(texts(shop)) == 1
 

@@ -18,7 +18,7 @@ from shared.domain.policy.data_rules import Collection, Derived
 from shared.domain.policy.resources import AssetRules, StaticAsset
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.fakes.runtime.clock import START
-from tests.support.fakes.runtime.hooks import raise_error
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.notices import system_events
 from tests.support.notices.system_events import tick_clock
 from tests.support.runtime.world import BOOKSHOP, World
@@ -157,7 +157,7 @@ def test_what_cannot_be_seen_is_looked_at_each_hour_and_told(failure: Exception)
     unseen = "bookshop: assets cannot be read\nregenerated previews: not known, there is no answer"
     assert told(shop) == [unseen]
 
-    shop.ports.provisions.hook = lambda verb, side: None
+    shop.ports.provisions.hook = no_hook
     pass_hours(shop, 2)
     assert told(shop) == [unseen, "bookshop: assets are as declared again"]
 

@@ -123,7 +123,7 @@ def test_a_sweep_that_dies_at_any_point(side: str) -> None:
 
     for point in ("objects.create", "store.commit"):
         world = World()
-        world.ports.anchors.hook = lambda *_: None
+        world.ports.anchors.hook = no_hook
         chain = f"rollbacks/{opened(world)}"
         before = waiting(world)
         assert before != []

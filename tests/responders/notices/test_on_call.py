@@ -238,15 +238,20 @@ def test_a_raised_order_has_the_time_of_its_rollback() -> None:
     assert ordered.respond_by == measure_recovery(world.policy, ordered, rollbacks).recover_by
 
 
-def test_an_incident_that_comes_back_runs_anew() -> None:
-    """Accepted, and a moment later there again: time and ladder begin from there."""
+def came_back(minutes: int = 4) -> World:
+    """Acknowledged, accepted, and so many minutes later there again."""
     world = outage()
     ack(world, actor="anna")
-    trouble = world.newest_incident.id
-    world.send_command("accept", incident=trouble)
-    world.pass_time(5 * MINUTE)
-
+    world.send_command("accept", incident=world.newest_incident.id)
+    world.pass_time(minutes * MINUTE)
     world.alert("0.again")
+    world.settle()
+    return world
+
+
+def test_an_incident_that_comes_back_runs_anew() -> None:
+    """Accepted, and a moment later there again: time and ladder begin from there."""
+    world = came_back(5)
     world.pass_time(HOUR)
 
     again = world.incident
@@ -254,18 +259,6 @@ def test_an_incident_that_comes_back_runs_anew() -> None:
     assert again.respond_by is not None
     assert again.respond_by > again.detected_at + 9 * MINUTE
     assert "boss" in paged(world)
-
-
-def came_back() -> World:
-    """Acknowledged, accepted, and four minutes later there again."""
-    world = outage()
-    ack(world, actor="anna")
-    trouble = world.newest_incident.id
-    world.send_command("accept", incident=trouble)
-    world.pass_time(4 * MINUTE)
-    world.alert("0.again")
-    world.settle()
-    return world
 
 
 def test_the_ladder_of_what_was_over_is_withdrawn() -> None:

@@ -12,7 +12,7 @@ from shared.core import topics
 from shared.core.errors import Moved, Refused, Unavailable
 from shared.core.pubsub_message import PubSubMessage
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.fakes.runtime.hooks import raise_error
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
@@ -174,7 +174,7 @@ def test_an_alert_that_joins_while_the_incident_ends_is_not_lost() -> None:
     published = world.take_newest()
     world.store.hook = end_it_meanwhile
     world.deliver(published)
-    world.store.hook = lambda verb, side: None
+    world.store.hook = no_hook
     world.pass_time(timedelta(minutes=10))
 
     assert len(world.rollbacks()) == 2

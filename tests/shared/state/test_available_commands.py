@@ -9,6 +9,7 @@ from shared.domain.incidents.incident import Incident, IncidentStatus, rollback_
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.available_commands import read_available_verbs
 from shared.state.reader import StateReader
+from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.notices.system_events import refusal_reasons
 from tests.support.runtime.world import World
 
@@ -42,7 +43,7 @@ def build_world_with_failed_checkout() -> tuple[World, Incident]:
     world.platform.hook = fail
     say(world, "rollback", functions=["payOrder", "createOrder"])
     world.pass_time(10 * MINUTE)
-    world.platform.hook = lambda *_: None
+    world.platform.hook = no_hook
     failed = world.newest_incident
     assert failed.status is IncidentStatus.ESCALATED
     return world, failed
@@ -91,7 +92,7 @@ def test_what_the_notice_of_a_failure_offers_is_accepted_behind_a_newer_unpin() 
     world.platform.hook = fail
     say(world, "rollback", functions=["payOrder", "createOrder"])
     world.pass_time(30 * MINUTE)
-    world.platform.hook = lambda *_: None
+    world.platform.hook = no_hook
 
     failed = world.incidents()[-2]
     assert failed.timeline[-1].note.endswith("a person may now retry, undo or accept")

@@ -24,6 +24,16 @@ def of_function(world: World, function: str) -> dict[str, object]:
     return {"type": "cloud_run_revision", "labels": labels}
 
 
+def build_monitored_world() -> World:
+    """The rollback of getBook is monitored."""
+    world = World()
+    world.deploy_bad(["getBook"])
+    world.alert("0.first", resource=of_function(world, "getBook"))
+    world.pass_time(5 * MINUTE)
+    assert world.newest_rollback.status is rollback.RollbackStatus.WATCHING
+    return world
+
+
 def make_function_fail(world: World, function: str) -> None:
     """What the function serves now fails from here on, and always has."""
     [serving] = world.live[function]

@@ -370,7 +370,7 @@ def test_what_is_deployed_is_not_known_for_a_while() -> None:
     shop.pass_time(2 * MINUTE)
     assert shop.newest_rollback.status is RollbackStatus.DECIDING
 
-    shop.ports.builds.hook = lambda verb, side: None
+    shop.ports.builds.hook = no_hook
     shop.pass_time(2 * MINUTE)
     assert shop.rollbacks()[-1].status is RollbackStatus.PARKED
 

@@ -5,23 +5,13 @@ from datetime import timedelta
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import find_recovered_at
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.decision.outages import MINUTE, make_function_fail, of_function
+from tests.support.decision.outages import MINUTE, build_monitored_world, make_function_fail, of_function
 from tests.support.runtime.world import World
-
-
-def recovered_world() -> World:
-    """The rollback of getBook is monitored."""
-    world = World()
-    world.deploy_bad(["getBook"])
-    world.alert("0.first", resource=of_function(world, "getBook"))
-    world.pass_time(5 * MINUTE)
-    assert world.rollback.status is RollbackStatus.WATCHING
-    return world
 
 
 def test_monitoring_leaves_a_failure_to_the_incident_that_is_about_it() -> None:
     """It is not escalated, and it recovered when it did."""
-    world = recovered_world()
+    world = build_monitored_world()
     before = find_recovered_at(world.incident, world.rollbacks())
 
     make_function_fail(world, "payOrder")
@@ -39,7 +29,7 @@ def test_monitoring_leaves_a_failure_to_the_incident_that_is_about_it() -> None:
 
 def accepted_by_nobody() -> World:
     """It recovered after a person cancelled the monitoring, and waits for a decision."""
-    world = recovered_world()
+    world = build_monitored_world()
     world.carry_out("cancel", incident=world.incident.id)
     world.alert("0.first", state="closed", resource=of_function(world, "getBook"))
     world.pass_time(15 * MINUTE)
@@ -81,7 +71,7 @@ def test_a_few_failures_that_may_be_chance_are_no_relapse() -> None:
 
 def test_the_monitoring_of_an_unpin_does_not_end_well_while_a_later_incident_is_about_it() -> None:
     """The alert is a moment old, so that the counts of five minutes still look well."""
-    world = recovered_world()
+    world = build_monitored_world()
     world.alert("0.first", state="closed", resource=of_function(world, "getBook"))
     world.pass_time(60 * MINUTE)
     world.platform.deploy(["getBook"])
