@@ -31,11 +31,11 @@ def prompt(shop: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Worl
 
 def test_a_copy_is_asked_for_and_followed_at_a_glance(shop: World, prompt: WorldPrompt) -> None:
     """What it is of is shown, a yes is asked, and status tells how far it is."""
-    said = prompt.say("copy", "--restore-point", "1h", "--reason", "CVs are corrupt", "--yes")
-    assert said.exit_code == 0, said.output
-    assert said.output.startswith("(default) of bookshop as of 2026-03-03 11:")
+    result = prompt.say("copy", "--restore-point", "1h", "--reason", "CVs are corrupt", "--yes")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("(default) of bookshop as of 2026-03-03 11:")
     made = only_copy(shop)
-    assert made.id in said.output
+    assert made.id in result.output
     assert f"copy {made.id} of 2026-03-03 11:" in prompt.say("status").output
 
     shop.pass_time(timedelta(minutes=15))
@@ -52,10 +52,10 @@ def test_a_copy_is_asked_for_and_followed_at_a_glance(shop: World, prompt: World
 
 def test_a_dry_run_asks_for_nothing(shop: World, prompt: WorldPrompt) -> None:
     """It says of when the copy would be."""
-    said = prompt.say("copy", "--restore-point", "30m", "--reason", "any", "--dry-run")
+    result = prompt.say("copy", "--restore-point", "30m", "--reason", "any", "--dry-run")
     as_json = prompt.say("copy", "--restore-point", "30m", "--reason", "any", "--dry-run", "--json")
 
-    assert (said.exit_code, as_json.exit_code) == (0, 0)
+    assert (result.exit_code, as_json.exit_code) == (0, 0)
     assert json.loads(as_json.output)["source"] == "window"
     assert all_copies(shop) == []
 
@@ -66,17 +66,17 @@ def test_how_long_the_copy_of_a_backup_takes(shop: World, prompt: WorldPrompt) -
     shop.ports.databases.back_up(ORIGINAL, timedelta(days=60))
     [backup] = shop.ports.databases.backups(ORIGINAL)
 
-    said = prompt.say("copy", "--restore-point", backup.name, "--reason", "any", "--dry-run")
+    result = prompt.say("copy", "--restore-point", backup.name, "--reason", "any", "--dry-run")
 
-    assert "last document in about 40 min" in said.output
-    assert "MORE THAN the target of 15 min" in said.output
+    assert "last document in about 40 min" in result.output
+    assert "MORE THAN the target of 15 min" in result.output
 
 
 def test_what_cannot_be_had_is_refused_before_anything_is_said(shop: World, prompt: WorldPrompt) -> None:
     """With the nearest."""
-    said = prompt.say("copy", "--restore-point", "20d", "--reason", "any", "--yes")
+    result = prompt.say("copy", "--restore-point", "20d", "--reason", "any", "--yes")
 
-    assert said.exit_code == 1
-    assert "nearest: 2026-03-02" in said.output
+    assert result.exit_code == 1
+    assert "nearest: 2026-03-02" in result.output
     assert all_copies(shop) == []
     assert shop.policy.backups == POLICY.backups

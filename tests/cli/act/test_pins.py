@@ -53,8 +53,8 @@ def test_pins_are_listed_with_owner_age_and_the_line_that_lifts_them(
     assert len(pins) == 8
     assert pins[0]["age_seconds"] > 0
     assert pins[0]["unpin"].startswith("rollback unpin --system bookshop --function ")
-    said = prompt.say("status").stdout
-    assert re.search("8 functions pinned to an old revision by automation, the oldest for [0-9]+ min", said)
+    result = prompt.say("status").stdout
+    assert re.search("8 functions pinned to an old revision by automation, the oldest for [0-9]+ min", result)
 
 
 def test_an_unpin_is_shown_asked_said_and_followed(prompt: WorldPrompt, world: World) -> None:

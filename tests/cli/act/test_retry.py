@@ -64,10 +64,10 @@ def test_a_dry_run_of_a_retry_changes_nothing(world: World) -> None:
     incident = world.newest_incident.id
     line = ["--without-sign-in", "retry", incident, "--reason", "go back", "--dry-run", "--json"]
 
-    found = json.loads(CliRunner().invoke(app, line, catch_exceptions=False).stdout)
+    document = json.loads(CliRunner().invoke(app, line, catch_exceptions=False).stdout)
 
-    assert (found["outcome"], found["target"], len(found["functions"])) == ("rollback", "v1", 8)
-    assert [one for one in found["reported"] if "is passed over" in one]
+    assert (document["outcome"], document["target"], len(document["functions"])) == ("rollback", "v1", 8)
+    assert [one for one in document["reported"] if "is passed over" in one]
     assert world.newest_rollback.status is RollbackStatus.NOT_TAKEN
 
 

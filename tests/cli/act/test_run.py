@@ -48,16 +48,16 @@ def answer(word: str, *words: str) -> Result:
 
 def test_yes_without_supersede_prints_the_full_command(world: World, prompt: WorldPrompt) -> None:
     """It says what would end and what would stay undone, and sends nothing."""
-    said = prompt.say(*RUN, "--scenario", "feature", "--group", "checkout", "--target", "v0", "--yes")
-    assert said.exit_code == 1, said.output
+    result = prompt.say(*RUN, "--scenario", "feature", "--group", "checkout", "--target", "v0", "--yes")
+    assert result.exit_code == 1, result.output
 
-    said = prompt.say(*RUN, "--scenario", "complete", "--yes")
+    result = prompt.say(*RUN, "--scenario", "complete", "--yes")
 
-    assert said.exit_code == 1
+    assert result.exit_code == 1
     name = world.incident.id
-    assert f"{name} would end: 2 of 8 functions restored" in said.output
+    assert f"{name} would end: 2 of 8 functions restored" in result.output
     command = "rollback run --system bookshop --scenario complete --supersede --reason 'search fails' --yes"
-    assert command in said.output
+    assert command in result.output
     assert len(world.incidents()) == 1
 
 
@@ -82,10 +82,10 @@ def test_the_question_shows_what_ends_and_what_stays_undone(world: World, prompt
 
 def test_an_order_for_a_part_joins_and_says_so(world: World, prompt: WorldPrompt) -> None:
     """Nothing is asked about what does not end."""
-    said = prompt.say(*RUN, "--function", "searchBooks", "--function", "getBook", "--yes", "--no-follow")
+    result = prompt.say(*RUN, "--function", "searchBooks", "--function", "getBook", "--yes", "--no-follow")
 
-    assert said.exit_code == 0, said.output
-    assert "2 of 2 functions are already part of INC-" in said.output
+    assert result.exit_code == 0, result.output
+    assert "2 of 2 functions are already part of INC-" in result.output
     assert len(world.incidents()) == 1
 
 
@@ -93,11 +93,11 @@ def test_supersede_shows_what_ends_even_where_the_order_would_join(world: World,
     """The six functions that neither brings back are named before anything ends."""
     world.send_command("resume")
 
-    said = prompt.say(*RUN, "--function", "searchBooks", "--supersede", "--dry-run")
+    result = prompt.say(*RUN, "--function", "searchBooks", "--supersede", "--dry-run")
 
-    assert said.exit_code == 0, said.output
-    assert "5 of 8 functions would stay on the bad release: " in said.output
-    assert "already part of" not in said.output
+    assert result.exit_code == 0, result.output
+    assert "5 of 8 functions would stay on the bad release: " in result.output
+    assert "already part of" not in result.output
 
 
 def test_a_run_with_nothing_to_do_sends_nothing(world: World, prompt: WorldPrompt) -> None:
@@ -105,11 +105,11 @@ def test_a_run_with_nothing_to_do_sends_nothing(world: World, prompt: WorldPromp
     world.send_command("resume")
     world.pass_time(8 * MINUTE)
 
-    said = prompt.say(*RUN, "--function", "searchBooks", "--yes", "--supersede")
+    result = prompt.say(*RUN, "--function", "searchBooks", "--yes", "--supersede")
 
-    assert said.exit_code == 0, said.output
-    assert "nothing to do: everything asked for is at its target already" in said.output
-    assert "would end" not in said.output
+    assert result.exit_code == 0, result.output
+    assert "nothing to do: everything asked for is at its target already" in result.output
+    assert "would end" not in result.output
     assert world.rollback.status is RollbackStatus.WATCHING
 
 

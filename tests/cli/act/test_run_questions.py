@@ -122,12 +122,12 @@ def test_without_a_terminal_nobody_is_asked(monkeypatch: pytest.MonkeyPatch, tmp
     prompt = prompt_of(monkeypatch, tmp_path, World())
 
     for words in (("run",), ("run", "--system", "bookshop", "--interactive")):
-        said = prompt.say(*words)
-        assert said.exit_code == INVALID_USAGE
-        assert "--target-deployment" in said.output
-    said = prompt.say("run", "--target", "v1")
-    assert said.exit_code == INVALID_USAGE
-    assert "--reason TEXT is missing" in said.output
+        result = prompt.say(*words)
+        assert result.exit_code == INVALID_USAGE
+        assert "--target-deployment" in result.output
+    result = prompt.say("run", "--target", "v1")
+    assert result.exit_code == INVALID_USAGE
+    assert "--reason TEXT is missing" in result.output
 
 
 def test_auto_confirm_needs_no_reason_and_no_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -310,10 +310,10 @@ def test_a_service_that_gives_no_answer(cloud: Cloud, monkeypatch: pytest.Monkey
 def test_an_export_is_recorded_like_every_command() -> None:
     """Who, when, why, and of what; a second delivery records nothing more."""
     world = World()
-    said = {"command": "export", "format": "csv", "since": "2026-03-01T00:00:00Z", "actor": "eve"}
+    command = {"command": "export", "format": "csv", "since": "2026-03-01T00:00:00Z", "actor": "eve"}
 
     for _ in range(2):
-        world.command(id="export-1", system=world.policy.system, **said)
+        world.command(id="export-1", system=world.policy.system, **command)
         world.settle()
 
     documents = world.documents

@@ -60,11 +60,11 @@ def test_what_was_written_since_the_plan_was_made_is_not_in_it(
     """What people agree to is what was looked through, and no other."""
     shop.order()
     incident = shop.run_until_parked().incident
-    known = prompt.say("documents", incident).stdout
+    result = prompt.say("documents", incident).stdout
 
     shop.write({**GOOD, "customers/new": {"email": "new@example.com"}})
 
-    assert prompt.say("documents", incident).stdout == known
+    assert prompt.say("documents", incident).stdout == result
 
 
 def test_where_no_data_were_looked_through(shop: CorruptedShop, prompt: WorldPrompt) -> None:
@@ -73,8 +73,8 @@ def test_where_no_data_were_looked_through(shop: CorruptedShop, prompt: WorldPro
     incident = shop.newest.incident
 
     assert prompt.say("documents", incident).exit_code == 1
-    said = prompt.say("documents", incident).stderr
-    assert said == f"no scan of the data for {incident} was completed\n"
+    result = prompt.say("documents", incident).stderr
+    assert result == f"no scan of the data for {incident} was completed\n"
     assert "INC-20260101-001" in prompt.say("documents", "INC-20260101-001").stderr
 
 

@@ -29,12 +29,12 @@ def test_status_lists_every_open_incident(observed: tuple[World, WorldPrompt]) -
     """The newest first, each with what may be said of it."""
     _, prompt = observed
 
-    said = prompt.say("status").stdout
+    result = prompt.say("status").stdout
 
     first, second = "INC-20260302-001", "INC-20260302-002"
-    assert said.index(f"incident {second}") < said.index(f"incident {first}")
-    assert f"rollback accept {first}" in said
-    assert "restored" not in said.replace("traffic is not restored yet", "")
+    assert result.index(f"incident {second}") < result.index(f"incident {first}")
+    assert f"rollback accept {first}" in result
+    assert "restored" not in result.replace("traffic is not restored yet", "")
 
 
 def test_a_fix_may_be_deployed_for_what_is_only_observed(observed: tuple[World, WorldPrompt]) -> None:

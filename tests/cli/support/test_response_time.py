@@ -286,8 +286,8 @@ def test_what_a_superseded_rollback_has_in_flight_is_counted(
     older = replace(older, id="INC-20260301-009", incident="INC-20260301-009")
     world.store.commit([Put(rollbacks.rollback_path(older.id), encode(older))])
     world.command(command="pause")
-    [said] = world.waiting()
-    assert world.deliver(said)
+    [message] = world.waiting()
+    assert world.deliver(message)
     prompt = WorldPrompt(monkeypatch, tmp_path, world)
 
     seen = json.loads(prompt.say("status", "--json").stdout)
@@ -373,9 +373,9 @@ def test_an_explanation_reads_as_words(trouble: tuple[World, WorldPrompt]) -> No
     world, prompt = trouble
     world.settle()
 
-    said = prompt.say("explain", world.incident.id).stdout
+    result = prompt.say("explain", world.incident.id).stdout
 
-    assert "  function failure rate in bookshop\n" in said
-    assert re.search(r"  function failure rate: open; it opened the incident\n", said)
-    assert re.search(r": decided at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(functions, back to v1\)\n", said)
-    assert not re.search(r"\+00:00|function_failure_rate|open \(open\)|ROLLING_BACK", said)
+    assert "  function failure rate in bookshop\n" in result
+    assert re.search(r"  function failure rate: open; it opened the incident\n", result)
+    assert re.search(r": decided at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(functions, back to v1\)\n", result)
+    assert not re.search(r"\+00:00|function_failure_rate|open \(open\)|ROLLING_BACK", result)

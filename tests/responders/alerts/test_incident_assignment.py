@@ -576,10 +576,10 @@ def test_the_end_of_an_incident_is_told_after_that_of_its_rollback() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    [trouble], [one] = world.incidents(), world.rollbacks()
+    [trouble], [rollback] = world.incidents(), world.rollbacks()
     assert trouble.ended_at is not None
-    assert one.ended_at is not None
-    assert one.ended_at <= trouble.ended_at
+    assert rollback.ended_at is not None
+    assert rollback.ended_at <= trouble.ended_at
     assert trouble.timeline[-1].status is IncidentStatus.RESOLVED
 
 

@@ -44,8 +44,8 @@ FOLDER = "bookshop/default/20260302T1200Z"
 
 
 def notified(world: World) -> list[str]:
-    found = world.store.query(Query("notices"))
-    texts = [str(one.fields["text"]) for one in found if one.fields]
+    notices = world.store.query(Query("notices"))
+    texts = [str(one.fields["text"]) for one in notices if one.fields]
     return sorted({one for one in texts if "backup" in one})
 
 
@@ -229,7 +229,7 @@ def test_an_upcoming_deployment_has_a_backup_of_its_own() -> None:
     shop = build_system_with_exports()
     pass_time(shop, 5 * MINUTE)
     minute = shop.now.replace(second=0, microsecond=0)
-    known = len(shop.store.query(Query("deployments")))
+    count = len(shop.store.query(Query("deployments")))
     shop.announce("deploy_1", upcoming=True)
     shop.announce("deploy_1", upcoming=True)
     pass_time(shop, 5 * MINUTE)
@@ -238,7 +238,7 @@ def test_an_upcoming_deployment_has_a_backup_of_its_own() -> None:
     assert (before.status, before.snapshot_at) == (ExportStatus.KEPT, minute)
     assert before.places[0] == f"gs://{HERE}/bookshop/default/before-deploy_1"
     assert len(shop.ports.databases.begun) == 2
-    assert len(shop.store.query(Query("deployments"))) == known
+    assert len(shop.store.query(Query("deployments"))) == count
 
 
 @pytest.mark.parametrize(

@@ -104,8 +104,8 @@ def world() -> World:
 
 
 def texts(shop: World) -> list[str]:
-    found = shop.store.query(Query("notices", order_by="created_at"))
-    told = [str(one.fields["text"]) for one in found if one.fields]
+    notices = shop.store.query(Query("notices", order_by="created_at"))
+    told = [str(one.fields["text"]) for one in notices if one.fields]
     return list(dict.fromkeys(one for one in told if "Google's own" in one))
 
 

@@ -142,8 +142,8 @@ def say(world: World, content: Content, topic: str = topics.COMMANDS) -> None:
 
 def records(world: World) -> list[CommandRecord]:
     """What was carried out, but for the promotion that made the world."""
-    found = [decode(CommandRecord, one.fields) for one in world.store.query(Query("commands"))]
-    return [one for one in found if one.actor != "somebody"]
+    commands = [decode(CommandRecord, one.fields) for one in world.store.query(Query("commands"))]
+    return [one for one in commands if one.actor != "somebody"]
 
 
 def nobody(_: Google) -> Content:
@@ -264,9 +264,9 @@ WRONG: dict[str, tuple[Callable[[Google], Content], str]] = {
 def test_a_claim_to_have_been_said_earlier_makes_no_sign_in_newer(world: World, google: Google) -> None:
     """Whoever took a token says it now, whatever attribute they send with it."""
     freeze = {"version": 1, "command": "pause", "system": "bookshop", "reason": "a test"}
-    said = {**freeze, "token": google.person(ago=50 * MINUTE)}
+    command = {**freeze, "token": google.person(ago=50 * MINUTE)}
     earlier = (world.now - 49 * MINUTE).isoformat()
-    data = json.dumps(said).encode()
+    data = json.dumps(command).encode()
     world.ports.bus.publish(topics.COMMANDS, data, {"first_published_at": earlier})
 
     world.settle()
@@ -435,8 +435,8 @@ def test_an_identity_service_that_is_down(world: World) -> None:
 def test_an_override_needs_no_token(world: World, token: str | None) -> None:
     """The topic is guarded by IAM alone; the trail says that nobody was proven."""
     world.ports.identity = identity = FakeIdentity(world.ports.clock, BOOKSHOP.project)
-    said = {**PAUSE, "id": "mine", "actor": "ada@example.com"}
-    say(world, said if token is None else {**said, "token": token}, topics.OVERRIDE)
+    command = {**PAUSE, "id": "mine", "actor": "ada@example.com"}
+    say(world, command if token is None else {**command, "token": token}, topics.OVERRIDE)
 
     assert read_dead_letters(world) == []
     assert identity.asked == 0

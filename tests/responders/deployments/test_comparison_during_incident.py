@@ -31,9 +31,12 @@ def test_our_own_rollback_is_no_deployment(seen: bool, when: str) -> None:
 
     rollback = world.rollback
     assert rollback.status == "SUCCEEDED"
-    [one] = later_deployments(world)
-    assert (one.status, one.reason) == (DeploymentStatus.BAD, f"taken back by {rollback.id}{when}")
-    assert {name: placed.revisions for name, placed in one.functions.items()} == served
+    [deployment] = later_deployments(world)
+    assert (deployment.status, deployment.reason) == (
+        DeploymentStatus.BAD,
+        f"taken back by {rollback.id}{when}",
+    )
+    assert {name: placed.revisions for name, placed in deployment.functions.items()} == served
     assert read_stock(world).wrote == dict.fromkeys(BOOKSHOP.functions, rollback.id)
     assert read_system(world).suspended == {}
     assert "inventory.ours" in system_event_names(world)
@@ -55,9 +58,9 @@ def test_who_leads_requests_away_from_where_we_led_them_is_a_person() -> None:
     assert set(read_system(world).suspended) == {"getBook"}
     assert newest.changed_at is not None  # when the look saw it, at whatever minute that was
     assert until == newest.changed_at + BOOKSHOP.deployments.human_first
-    said = [one.notice["text"] for one in world.sent_notices if ":suspended" in one.key]
-    assert len(said) == 1
-    assert "changed manually: getBook" in said[0]
+    texts = [one.notice["text"] for one in world.sent_notices if ":suspended" in one.key]
+    assert len(texts) == 1
+    assert "changed manually: getBook" in texts[0]
 
     world.platform.change_by_hand("payOrder", (TrafficTarget(LATEST_REVISION, 100),))
     world.pass_time(8 * MINUTE)

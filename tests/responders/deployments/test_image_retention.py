@@ -44,11 +44,11 @@ KEEP = "firebase functions:artifacts:setpolicy --location europe-west1 --days 60
 def test_people_are_notified_before_images_are_deleted() -> None:
     """Once, seven days before, with the command that keeps them; the proof says until when."""
     world = build_shop_with_source_copies()
-    one = record_with_image(world, days=60)
+    deployment = record_with_image(world, days=60)
     until = world.now + 60 * DAY
-    assert one.restorable is not None
-    assert one.restorable.images_until is not None
-    assert abs(one.restorable.images_until - until) < MINUTE
+    assert deployment.restorable is not None
+    assert deployment.restorable.images_until is not None
+    assert abs(deployment.restorable.images_until - until) < MINUTE
     assert read_warnings(world) == []
 
     world.advance_clock(53 * DAY)

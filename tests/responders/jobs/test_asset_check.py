@@ -81,10 +81,10 @@ STATIC, COVERS, PREVIEWS = "static icon", "replicated covers", "regenerated prev
 )
 def test_what_does_not_hold(seen: ObservedAssets, faults: dict[str, str], unseen: tuple[str, ...]) -> None:
     """Each asset by what was seen of it; no answer is neither a fault nor well."""
-    found = evaluate_assets(POLICY, seen, None, START)
+    status = evaluate_assets(POLICY, seen, None, START)
 
-    assert (found.faults, found.unseen, found.unknown) == (faults, unseen, ())
-    assert found.due_at == START + (HOUR if unseen else 24 * HOUR)
+    assert (status.faults, status.unseen, status.unknown) == (faults, unseen, ())
+    assert status.due_at == START + (HOUR if unseen else 24 * HOUR)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_what_does_not_hold(seen: ObservedAssets, faults: dict[str, str], unseen
 )
 def test_what_is_not_seen_any_more(before: AssetProtectionStatus, amiss: set[tuple[str, str]]) -> None:
     """A fault stays one; what stays unseen is told, at once where all would be called well."""
-    found = evaluate_assets(POLICY, replace(WELL, places={"covers": None}), before, START + HOUR)
+    status = evaluate_assets(POLICY, replace(WELL, places={"covers": None}), before, START + HOUR)
 
-    assert found.notified_faults == amiss
+    assert status.notified_faults == amiss
 
 
 def world() -> World:
@@ -116,8 +116,8 @@ def world() -> World:
 
 def told(shop: World) -> list[str]:
     """What people were told of assets, once each, oldest first."""
-    found = shop.store.query(Query("notices", order_by="created_at"))
-    texts = [str(one.fields["text"]) for one in found if one.fields]
+    notices = shop.store.query(Query("notices", order_by="created_at"))
+    texts = [str(one.fields["text"]) for one in notices if one.fields]
     return list(dict.fromkeys(one for one in texts if ": assets " in one))
 
 

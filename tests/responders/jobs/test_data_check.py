@@ -53,12 +53,12 @@ def test_each_kind_of_damage(wrong: dict[str, Any], signal: str, reason: str) ->
     assert shop.alerts() == []
     shop.write(wrong)
 
-    [found] = shop.look().findings
-    assert (found.signal, found.reason) == (signal, reason)
+    [finding] = shop.look().findings
+    assert (finding.signal, finding.reason) == (signal, reason)
     [alert] = shop.alerts()
-    assert (alert.signal, alert.state, alert.started_at) == (signal, "open", found.onset_at)
+    assert (alert.signal, alert.state, alert.started_at) == (signal, "open", finding.onset_at)
     assert not alert.is_of_monitoring
-    assert shop.look().findings == (found_again := replace(found, recorded="open"),)
+    assert shop.look().findings == (found_again := replace(finding, recorded="open"),)
     assert found_again.id("bookshop") == alert.monitoring_id
 
     shop.write({path: GOOD.get(path) for path in wrong})
@@ -93,9 +93,9 @@ def test_a_file_that_is_there_and_cannot_be_read(content: bytes | None, reason: 
     assert shop.look().findings == ()
     shop.ports.media.files["gs://shop-media/2.png"] = content
 
-    [found] = shop.look().findings
-    assert (found.signal, found.reason) == ("data_loss", "covers: 1 of 21 documents fail (media)")
-    assert [(one.path, one.reason) for one in found.samples] == [("covers/2", f"file: {reason}")]
+    [finding] = shop.look().findings
+    assert (finding.signal, finding.reason) == ("data_loss", "covers: 1 of 21 documents fail (media)")
+    assert [(one.path, one.reason) for one in finding.samples] == [("covers/2", f"file: {reason}")]
     assert [(one.signal, one.state) for one in shop.alerts()] == [("data_loss", "open")]
 
     shop.ports.media.files["gs://shop-media/2.png"] = b"x"
@@ -114,9 +114,9 @@ def test_documents_that_are_gone() -> None:
     gone_at = shop.now
     shop.write({f"covers/{number}": None for number in range(22, 32)})
 
-    [found] = shop.look().findings
-    assert (found.signal, found.reason) == ("data_loss", "covers: 70 of 100 documents are left")
-    assert timedelta(0) <= found.onset_at - gone_at < MINUTE
+    [finding] = shop.look().findings
+    assert (finding.signal, finding.reason) == ("data_loss", "covers: 70 of 100 documents are left")
+    assert timedelta(0) <= finding.onset_at - gone_at < MINUTE
 
 
 @pytest.mark.parametrize("late", [timedelta(seconds=1), timedelta(seconds=59), 3 * MINUTE])
@@ -129,9 +129,9 @@ def test_the_first_moment_of_damage(late: timedelta) -> None:
     shop.advance_clock(7 * MINUTE)
     shop.write({"customers/ada": {}, "orders/7": {"customer": "nobody"}})
 
-    [found] = shop.look().findings
-    assert found.onset_at == first
-    assert found.onset == damage.ONSET_ASSUMPTION
+    [finding] = shop.look().findings
+    assert finding.onset_at == first
+    assert finding.onset == damage.ONSET_ASSUMPTION
 
 
 def test_damage_that_was_written_over() -> None:
@@ -143,8 +143,8 @@ def test_damage_that_was_written_over() -> None:
         shop.write({"customers/ada": {"n": number}})
         shop.advance_clock(2 * MINUTE)
 
-    [found] = shop.look().findings
-    assert found.onset_at == first
+    [finding] = shop.look().findings
+    assert finding.onset_at == first
 
 
 def test_a_document_whose_target_was_deleted() -> None:
@@ -154,8 +154,8 @@ def test_a_document_whose_target_was_deleted() -> None:
     deleted = shop.now
     shop.write({"customers/ada": None})
 
-    [found] = shop.look().findings
-    assert timedelta(0) <= found.onset_at - deleted < MINUTE
+    [finding] = shop.look().findings
+    assert timedelta(0) <= finding.onset_at - deleted < MINUTE
 
 
 def test_damage_older_than_all_that_can_be_read() -> None:
@@ -165,9 +165,9 @@ def test_damage_older_than_all_that_can_be_read() -> None:
     shop.write({"customers/eve": {}})
     shop.advance_clock(3 * HOUR)
 
-    [found] = shop.look().findings
-    assert found.onset.startswith("at the latest")
-    assert found.onset_at > shop.now - HOUR - MINUTE
+    [finding] = shop.look().findings
+    assert finding.onset.startswith("at the latest")
+    assert finding.onset_at > shop.now - HOUR - MINUTE
 
 
 def test_a_schema_violation_in_one_of_100_000() -> None:
@@ -195,8 +195,8 @@ def test_a_schema_violation_in_one_of_100_000() -> None:
         invocations += 1
 
     assert invocations == 4
-    [found] = shop.record().findings
-    assert [one.path for one in found.samples] == ["customers/034567"]
+    [finding] = shop.record().findings
+    assert [one.path for one in finding.samples] == ["customers/034567"]
     last = shop.record().last
     assert last is not None
     assert last.tallies["customers"].documents == 100_020
@@ -260,9 +260,9 @@ def test_the_writer_is_stopped_first() -> None:
     incident = shop.incident
     assert incident.signal == "database_corruption"
     assert shop.rollback.status is RollbackStatus.PARKED
-    [found] = shop.record().findings
-    assert any("createOrder" in one for one in found.suspects)
-    assert not any("getBook" in one for one in found.suspects)
+    [finding] = shop.record().findings
+    assert any("createOrder" in one for one in finding.suspects)
+    assert not any("getBook" in one for one in finding.suspects)
     for person in ("ada", "bob"):
         shop.carry_out("approve", person, incident=incident.id)
     shop.pass_time(3 * MINUTE)
@@ -307,9 +307,9 @@ def test_a_run_on_command() -> None:
     assert last is not None
     assert last.why == "requested by ada: users miss books"
     assert [one.signal for one in shop.record().findings] == ["database_corruption"]
-    said = list(integrity_lines(SHOP, shop.record()))
-    assert said[1] == "database_corruption: customers: 1 of 21 documents fail (schema)"
-    assert said[-1] == "  customers/eve: the document: email is missing"
+    lines = list(integrity_lines(SHOP, shop.record()))
+    assert lines[1] == "database_corruption: customers: 1 of 21 documents fail (schema)"
+    assert lines[-1] == "  customers/eve: the document: email is missing"
 
     none = World()
     none.command(command="check", system="bookshop")

@@ -40,8 +40,8 @@ def record_of(world: World) -> ProbeRecord:
 
 def names_of(world: World) -> list[str]:
     """The events of the system outside every rollback, in order."""
-    found = world.store.query(Query("systems/bookshop/audit"))
-    told = [one.fields for one in found if one.fields]
+    entries = world.store.query(Query("systems/bookshop/audit"))
+    told = [one.fields for one in entries if one.fields]
     return [one["name"] for one in sorted(told, key=lambda one: str(one["at"]))]
 
 
@@ -130,9 +130,9 @@ def test_a_look_that_could_not_be_made_is_no_failure() -> None:
     assert world.incidents() == []
     assert record_of(world).looks["shop"] == ()
     assert len(record_of(world).looks["book"]) > 20
-    said = [sent for sent in world.sent_notices if ":warned:" in sent.key]
-    assert len(said) == 1
-    assert "probe shop could not be asked" in said[0].notice["text"]
+    notices = [sent for sent in world.sent_notices if ":warned:" in sent.key]
+    assert len(notices) == 1
+    assert "probe shop could not be asked" in notices[0].notice["text"]
     assert "signal.warned" in names_of(world)
 
 
@@ -144,9 +144,9 @@ def test_answers_that_take_longer_and_longer_are_told_of_before_they_are_too_slo
         world.ports.prober.seconds["book"] = 1 + 0.3 * number
         world.pass_time(PROBE_INTERVAL)
 
-    said = [sent for sent in world.sent_notices if ":warned:" in sent.key]
-    assert [one.notice["facts"] for one in said] == [{"signal": "slow_response"}]
-    assert "at this rate slow_response crosses 8 s at 12:" in said[0].notice["text"]
+    notices = [sent for sent in world.sent_notices if ":warned:" in sent.key]
+    assert [one.notice["facts"] for one in notices] == [{"signal": "slow_response"}]
+    assert "at this rate slow_response crosses 8 s at 12:" in notices[0].notice["text"]
     assert world.incidents() == []
     assert len(world.platform.applied_shifts) == shifts
 
@@ -158,9 +158,9 @@ def test_slow_answers_are_no_outage() -> None:
 
     world.pass_time(10 * MINUTE)
 
-    said = [sent.notice["text"] for sent in world.sent_notices if ":warned:" in sent.key]
-    assert len(said) == 1
-    assert "probe shop answers slowly: 6.0 s, slow above 5 s" in said[0]
+    texts = [sent.notice["text"] for sent in world.sent_notices if ":warned:" in sent.key]
+    assert len(texts) == 1
+    assert "probe shop answers slowly: 6.0 s, slow above 5 s" in texts[0]
     assert (alerts(world), world.incidents()) == ([], [])
 
 

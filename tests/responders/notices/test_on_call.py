@@ -76,9 +76,9 @@ def test_whoever_orders_a_rollback_has_acknowledged_its_incident() -> None:
     assert (opened.acknowledged_by, opened.acknowledged_at) == ("anna", opened.detected_at)
     assert opened.timeline[0].note == "ordered by anna: checkout broken"
     assert paged(world) == []
-    said = [str(one.notice["text"]) for one in world.sent_notices if ":detected:record" in one.key]
+    texts = [str(one.notice["text"]) for one in world.sent_notices if ":detected:record" in one.key]
     order = "ordered by anna: checkout broken"
-    assert said == [f"INC-20260302-001 CRITICAL: manual rollback of The Bookshop; {order}"]
+    assert texts == [f"INC-20260302-001 CRITICAL: manual rollback of The Bookshop; {order}"]
 
 
 def test_an_order_of_a_service_account_acknowledges_nothing() -> None:

@@ -43,8 +43,8 @@ POLICY = shorten_watch(
 
 def read(world: World, name: str) -> list[tuple[str, str]]:
     """The event and the text of each notice on a channel."""
-    found = [one.notice for one in world.sent_notices if one.channel == name]
-    return [(one["event"], f"{one['subject']}\n{one['body']}") for one in found]
+    notices = [one.notice for one in world.sent_notices if one.channel == name]
+    return [(one["event"], f"{one['subject']}\n{one['body']}") for one in notices]
 
 
 def rolled_back(policy: object = POLICY) -> World:

@@ -410,9 +410,9 @@ def test_an_order_is_public_once_a_failure_is_observed() -> None:
     world.platform.hook = fail_shifts
     world.send_command("rollback")
     world.pass_time(20 * MINUTE)
-    [incident], [one] = world.incidents(), world.rollbacks()
+    [incident], [rollback] = world.incidents(), world.rollbacks()
     times = measure_recovery(
-        world.policy, incident, [one], StateReader(world.store).status_page_record(incident)
+        world.policy, incident, [rollback], StateReader(world.store).status_page_record(incident)
     )
 
     assert incident.failure_observed_at is not None

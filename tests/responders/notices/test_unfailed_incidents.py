@@ -57,8 +57,8 @@ def read_parts(world: World) -> dict[str, dict[str, Any]]:
 
 def sent(world: World, channel: str) -> list[str]:
     """What people on a channel have read, in order."""
-    found = [one for one in world.sent_notices if f":{channel}" in one.key]
-    return [f"{one.notice['subject']}\n{one.notice['body']}" for one in found]
+    notices = [one for one in world.sent_notices if f":{channel}" in one.key]
+    return [f"{one.notice['subject']}\n{one.notice['body']}" for one in notices]
 
 
 def read_times(world: World) -> tuple[str, ...]:

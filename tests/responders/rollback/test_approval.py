@@ -40,15 +40,17 @@ def test_an_approved_plan_is_carried_out() -> None:
     assert world.newest_rollback.outcome == ""  # why it asked is no outcome
     world.pass_time(HOUR)
 
-    one = world.newest_rollback
-    assert one.status is RollbackStatus.SUCCEEDED
-    assert one.outcome == "no regression during monitoring"
+    rollback = world.newest_rollback
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert rollback.outcome == "no regression during monitoring"
     assert all(world.live[function] != before[function] for function in world.live)
-    assert [word.actor for word in one.approvals] == ["alice"]
+    assert [word.actor for word in rollback.approvals] == ["alice"]
     pins = (one.fields or {} for one in world.store.query(Query("pins")))
     assert {pin["owner"] for pin in pins} == {"alice"}
-    assert "rollback.approved" in world.events(one)
-    assert "approved by alice" in next(answer["reason"] for answer in one.gates if answer["gate"] == "mode")
+    assert "rollback.approved" in world.events(rollback)
+    assert "approved by alice" in next(
+        answer["reason"] for answer in rollback.gates if answer["gate"] == "mode"
+    )
     assert world.find_violated_invariants() == []
 
 
@@ -56,16 +58,16 @@ def test_the_question_says_what_would_be_done() -> None:
     """To what, of what, since when, with the two lines that answer it."""
     world = build_world_awaiting_approval()
 
-    said = find_notice(world, "rollback.parked")
+    notice = find_notice(world, "rollback.parked")
 
     plan = world.newest_rollback.question
     assert plan is not None
-    assert "back to v1, 8 functions" in said["text"]
-    assert "getBook: getbook-00002 → getbook-00001, changed 2026-03-02 12:00 UTC" in said["text"]
+    assert "back to v1, 8 functions" in notice["text"]
+    assert "getBook: getbook-00002 → getbook-00001, changed 2026-03-02 12:00 UTC" in notice["text"]
     for verb in ("approve", "reject"):
-        [line] = [one for one in said["text"].splitlines() if f'"command":"{verb}"' in one]
+        [line] = [one for one in notice["text"].splitlines() if f'"command":"{verb}"' in one]
         assert plan.plan.fingerprint in line
-    assert len(said["facts"]["difference"]) == 8
+    assert len(notice["facts"]["difference"]) == 8
 
 
 def test_another_plan_than_the_approved_one_is_asked_about_anew() -> None:
@@ -79,14 +81,14 @@ def test_another_plan_than_the_approved_one_is_asked_about_anew() -> None:
     publish_command(world, "approve", actor="alice")
     world.pass_time(5 * MINUTE)
 
-    one = world.newest_rollback
-    assert (one.status, one.approvals) == (RollbackStatus.PARKED, ())
-    assert one.question is not None
-    assert one.question.plan.fingerprint != first.plan.fingerprint
+    rollback = world.newest_rollback
+    assert (rollback.status, rollback.approvals) == (RollbackStatus.PARKED, ())
+    assert rollback.question is not None
+    assert rollback.question.plan.fingerprint != first.plan.fingerprint
     assert world.platform.applied_shifts == []
     assert "of another plan" in publish_command(world, "approve", plan=first.plan.fingerprint)
 
-    publish_command(world, "approve", actor="alice", plan=one.question.plan.fingerprint)
+    publish_command(world, "approve", actor="alice", plan=rollback.question.plan.fingerprint)
     world.pass_time(HOUR)
 
     assert world.newest_rollback.status is RollbackStatus.SUCCEEDED
@@ -129,9 +131,9 @@ def test_a_question_that_is_judged_again_can_still_be_answered() -> None:
 def test_an_approval_while_it_is_judged_again_shortens_the_time_for_unknown_facts() -> None:
     """What cannot be read keeps a question open, but not the plan that people have approved."""
     world = build_world_awaiting_approval()
-    one, now = world.newest_rollback, world.now
+    rollback, now = world.newest_rollback, world.now
     later = {"status": RollbackStatus.DECIDING, "decide_by": now + HOUR}
-    world.store.commit([Update(f"rollbacks/{one.id}", later)])
+    world.store.commit([Update(f"rollbacks/{rollback.id}", later)])
     assert world.newest_rollback.is_awaiting_approval
 
     assert publish_command(world, "approve", actor="alice") == ""
@@ -150,9 +152,9 @@ def test_a_question_that_is_judged_again_expires_when_it_would_have() -> None:
     world.alert("0.further")
     world.pass_time(MINUTE)
 
-    one = world.newest_rollback
-    assert (one.status, one.parked_until) == (RollbackStatus.PARKED, until)
-    assert "rollback.unparked" in world.events(one)
+    rollback = world.newest_rollback
+    assert (rollback.status, rollback.parked_until) == (RollbackStatus.PARKED, until)
+    assert "rollback.unparked" in world.events(rollback)
     world.pass_time(4 * MINUTE)
     assert world.newest_rollback.outcome == "the request for approval expired"
 
@@ -270,8 +272,8 @@ def test_names_on_the_topic_without_proof_are_one_person() -> None:
     world = build_world_awaiting_approval(FOUR_EYES)
     about = {"system": "bookshop", "incident": world.newest_incident.id, "reason": "a test"}
     for name in ("alice", "bob"):
-        said = {"version": 1, "command": "approve", **about, "actor": name}
-        world.publish(topics.OVERRIDE, said)
+        command = {"version": 1, "command": "approve", **about, "actor": name}
+        world.publish(topics.OVERRIDE, command)
     world.pass_time(2 * MINUTE)
     assert world.newest_rollback.status is RollbackStatus.PARKED
 
@@ -313,10 +315,10 @@ def test_a_question_names_automation_and_who_added_to_it() -> None:
     [asked], parked = world.incidents(), world.newest_rollback
     world.store.commit([Update(f"rollbacks/{parked.id}", {"added_orders": ["joined by bob: me too"]})])
 
-    said = read_open_question(StateReader(world.store), asked, world.now).summary
+    summary = read_open_question(StateReader(world.store), asked, world.now).summary
 
-    assert said[0].startswith("Approval required: ")
-    assert [line.partition(",")[0] for line in said[2:4]] == [
+    assert summary[0].startswith("Approval required: ")
+    assert [line.partition(",")[0] for line in summary[2:4]] == [
         "started by automation",
         "joined by bob: me too",
     ]
@@ -346,9 +348,9 @@ def test_a_question_expires_although_every_alert_is_over() -> None:
 
     world.pass_time(BOOKSHOP.gates.approval_expires)
 
-    one = world.newest_rollback
-    assert one.outcome == "the request for approval expired"
-    assert 1 <= world.events(one).count("rollback.unparked") <= 6
+    rollback = world.newest_rollback
+    assert rollback.outcome == "the request for approval expired"
+    assert 1 <= world.events(rollback).count("rollback.unparked") <= 6
 
 
 def test_an_unchanged_question_is_the_same_question() -> None:
@@ -413,8 +415,8 @@ def test_a_question_stands_while_nothing_can_be_read() -> None:
     hook, world.platform.hook = world.platform.hook, refuse
     world.pass_time(20 * MINUTE)
 
-    one = world.newest_rollback
-    assert (one.status, one.question) == (RollbackStatus.DECIDING, asked)
+    rollback = world.newest_rollback
+    assert (rollback.status, rollback.question) == (RollbackStatus.DECIDING, asked)
     world.platform.hook = hook
     assert publish_command(world, "approve", actor="bob") == ""
     world.pass_time(HOUR)

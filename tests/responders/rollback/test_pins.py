@@ -158,10 +158,10 @@ def test_a_rollback_leaves_a_pin_for_each_function() -> None:
     world = build_rolled_back_world()
     rollback = world.rollback
 
-    found = read_pins(world)
+    pins = read_pins(world)
 
-    assert set(found) == set(BOOKSHOP.functions)
-    one = found["getBook"]
+    assert set(pins) == set(BOOKSHOP.functions)
+    one = pins["getBook"]
     assert (one.owner, one.rollback) == ("automation", rollback.id)
     assert one.revisions == {"getbook-00001": 100}
     assert one.since < (rollback.shifted_at or one.since)

@@ -132,11 +132,11 @@ def test_an_order_that_breaks_what_worked_is_not_seamless() -> None:
             world.platform.set_failure_rate(function, revision, 0.5)
     world.send_command("rollback", auto_confirm=True)
     world.pass_time(6 * MINUTE)
-    one, now = world.incident, world.now
+    incident, now = world.incident, world.now
 
-    found = count_impact(world.ports, COUNTING, one, ImpactCounts(), now)
+    impact = count_impact(world.ports, COUNTING, incident, ImpactCounts(), now)
 
-    assert found.shift_line.endswith("in as many minutes before: not seamless (a larger share)")
+    assert impact.shift_line.endswith("in as many minutes before: not seamless (a larger share)")
 
 
 def test_requests_of_a_move_that_may_be_counted_later() -> None:
@@ -145,10 +145,10 @@ def test_requests_of_a_move_that_may_be_counted_later() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(MINUTE)
-    one, now = world.incident, world.now
+    incident, now = world.incident, world.now
 
     assert world.rollback.shifted_at is not None
-    assert count_impact(world.ports, COUNTING, one, ImpactCounts(), now).shift_line == ""
+    assert count_impact(world.ports, COUNTING, incident, ImpactCounts(), now).shift_line == ""
 
 
 def test_whom_a_short_trouble_has_met_is_counted() -> None:
@@ -159,12 +159,12 @@ def test_whom_a_short_trouble_has_met_is_counted() -> None:
     judged = replace(incident.timeline[0], status=IncidentStatus.INVESTIGATING)
     brief = replace(incident, onset_at=began, timeline=[judged], ended_at=began + HALF_A_MINUTE)
 
-    found = count_impact(world.ports, COUNTING, brief, ImpactCounts(), world.now)
+    impact = count_impact(world.ports, COUNTING, brief, ImpactCounts(), world.now)
 
-    assert found.requests is not None
-    assert found.requests.failed > 0
-    assert (found.users or 0) > 0
-    assert found.complete_until is None
+    assert impact.requests is not None
+    assert impact.requests.failed > 0
+    assert (impact.users or 0) > 0
+    assert impact.complete_until is None
 
 
 def test_what_routers_may_count_later_is_named() -> None:
@@ -173,9 +173,9 @@ def test_what_routers_may_count_later_is_named() -> None:
     still = replace(world.incident, ended_at=None, timeline=world.incident.timeline[:1])
     now = world.now
 
-    found = count_impact(world.ports, COUNTING, still, ImpactCounts(), now)
+    impact = count_impact(world.ports, COUNTING, still, ImpactCounts(), now)
 
-    assert found.complete_until == now - 3 * MINUTE
+    assert impact.complete_until == now - 3 * MINUTE
 
 
 def test_a_redelivery_files_nothing_twice() -> None:
@@ -313,9 +313,9 @@ def test_a_root_cause_may_be_known_before_it_is_over_and_be_corrected() -> None:
         world.pass_time(MINUTE)
     world.pass_time(6 * MINUTE)
 
-    found = world.incident.analysis
-    assert found is not None
-    assert (found.cause, found.prevention) == ("a migration", "")
+    analysis = world.incident.analysis
+    assert analysis is not None
+    assert (analysis.cause, analysis.prevention) == ("a migration", "")
     assert "- Prevention: nobody has recorded" in zlib.decompress(report(world).markdown).decode()
     assert said(world, "root-cause") == []
 

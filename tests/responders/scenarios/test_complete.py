@@ -191,12 +191,12 @@ def test_a_new_client_against_old_functions(works: bool) -> None:
     world.settle()
     world.pass_time(HOUR)
 
-    one = world.newest_rollback
+    rollback = world.newest_rollback
     assert (world.live, live_resources(world)["site"]) == (stable, "v2")
-    assert one.plan is not None
-    assert NEW_CLIENTS_WARNING in one.plan.reported
-    assert one.status is (RollbackStatus.SUCCEEDED if works else RollbackStatus.FAILED)
-    assert works or one.outcome.endswith("probes failed: shop")
+    assert rollback.plan is not None
+    assert NEW_CLIENTS_WARNING in rollback.plan.reported
+    assert rollback.status is (RollbackStatus.SUCCEEDED if works else RollbackStatus.FAILED)
+    assert works or rollback.outcome.endswith("probes failed: shop")
 
 
 @pytest.mark.parametrize(
@@ -301,8 +301,11 @@ def test_configuration_that_changed_with_the_bad_release(
 
     start_outage(world, signal, "site")
 
-    one = world.newest_rollback
-    assert (one.status is RollbackStatus.PARKED, one.outcome) == (bool(asks), asks and f"barrier: {asks}")
+    rollback = world.newest_rollback
+    assert (rollback.status is RollbackStatus.PARKED, rollback.outcome) == (
+        bool(asks),
+        asks and f"barrier: {asks}",
+    )
 
 
 def test_an_order_passes_over_configuration() -> None:

@@ -151,11 +151,11 @@ def test_a_deployment_that_comes_back_twice_is_one() -> None:
     world = World()
     deploy_release(world, "getBook")
     letters = refused(world)
-    said = {"version": 1, "system": "bookshop", "git_hash": "a1b2c3"}
+    announcement = {"version": 1, "system": "bookshop", "git_hash": "a1b2c3"}
     told_at = world.now
 
     for _ in range(2):
-        give_up(letters, topics.DEPLOYMENTS, said, told_at)
+        give_up(letters, topics.DEPLOYMENTS, announcement, told_at)
         replay(world, letters)
         world.pass_time(5 * MINUTE)
 
@@ -170,8 +170,8 @@ def test_what_was_stable_three_days_ago_is_not_what_is_live_today() -> None:
     world.advance_clock(3 * DAY)
     deploy_release(world, "getBook")
     letters = refused(world)
-    said = {"version": 1, "system": "bookshop", "deployment": "v0", "stable": True}
-    give_up(letters, topics.DEPLOYMENTS, said, told_at)
+    announcement = {"version": 1, "system": "bookshop", "deployment": "v0", "stable": True}
+    give_up(letters, topics.DEPLOYMENTS, announcement, told_at)
 
     replay(world, letters)
 
@@ -205,5 +205,5 @@ def test_whatever_an_attribute_claims_of_its_age(claimed: str) -> None:
 
 def pause(world: World, **attributes: str) -> None:
     """Somebody stops everything, with attributes of their choice."""
-    said = {"version": 1, "command": "pause", "reason": "looking"}
-    world.ports.bus.publish(topics.OVERRIDE, json.dumps(said).encode(), attributes)
+    command = {"version": 1, "command": "pause", "reason": "looking"}
+    world.ports.bus.publish(topics.OVERRIDE, json.dumps(command).encode(), attributes)

@@ -158,7 +158,7 @@ def test_a_question_is_answered_with_what_was_shown(world: World, browser: Brows
     parked = world.rollback
     asked = browser.get(f"/say?command=approve&incident={incident}&back=/incidents/{incident}")
 
-    said = browser.submit(ConsoleResponse(HTTPStatus.OK, {}, _main(asked)), reason="as recorded")
+    response = browser.submit(ConsoleResponse(HTTPStatus.OK, {}, _main(asked)), reason="as recorded")
     world.settle()
     answered = browser.get(browser.address)
 
@@ -169,7 +169,7 @@ def test_a_question_is_answered_with_what_was_shown(world: World, browser: Brows
     plan = parked.question.plan.fingerprint
     assert plan in visible_text(asked)
     assert "Would serve" in visible_text(asked)
-    assert "the responders have not answered yet" in visible_text(said)
+    assert "the responders have not answered yet" in visible_text(response)
     assert "approve:" in visible_text(answered)
     [word] = world.rollback.approvals
     assert (word.actor, word.person, word.plan) == (ADA, "uid-ada", plan)

@@ -36,10 +36,14 @@ def test_an_announcement_names_what_the_inventory_shows() -> None:
     world.announce("v2", git_hash="a1b2c3")
     world.settle()
 
-    [one] = later_deployments(world)
-    assert (one.id, one.status, one.git_hash) == ("v2", DeploymentStatus.ROLLING_OUT, "a1b2c3")
-    assert one.changed_functions == ("getBook",)
-    assert one.functions["getBook"].revisions == world.live["getBook"]
+    [deployment] = later_deployments(world)
+    assert (deployment.id, deployment.status, deployment.git_hash) == (
+        "v2",
+        DeploymentStatus.ROLLING_OUT,
+        "a1b2c3",
+    )
+    assert deployment.changed_functions == ("getBook",)
+    assert deployment.functions["getBook"].revisions == world.live["getBook"]
     world.pass_time(3 * MINUTE)
     assert later_deployments(world)[0].status is DeploymentStatus.LIVE
 
@@ -51,8 +55,12 @@ def test_an_announcement_without_a_change_is_recorded_at_once() -> None:
     world.announce("v2", git_hash="a1b2c3")
     world.settle()
 
-    [one] = later_deployments(world)
-    assert (one.status, one.git_hash, one.changes) == (DeploymentStatus.LIVE, "a1b2c3", ())
+    [deployment] = later_deployments(world)
+    assert (deployment.status, deployment.git_hash, deployment.changes) == (
+        DeploymentStatus.LIVE,
+        "a1b2c3",
+        (),
+    )
 
 
 def test_what_was_called_stable_is_not_what_is_live_any_more() -> None:
@@ -179,9 +187,12 @@ def test_the_first_look_is_the_baseline_and_the_next_change_the_first_deployment
     publish_audit_hint(world)
     world.settle()
 
-    [one] = later_deployments(world)
-    assert one.id == f"deploy_{one.at:%Y%m%d_%H%M%S}"
-    assert (one.status, set(one.changed_functions)) == (DeploymentStatus.ROLLING_OUT, set(BOOKSHOP.functions))
+    [deployment] = later_deployments(world)
+    assert deployment.id == f"deploy_{deployment.at:%Y%m%d_%H%M%S}"
+    assert (deployment.status, set(deployment.changed_functions)) == (
+        DeploymentStatus.ROLLING_OUT,
+        set(BOOKSHOP.functions),
+    )
 
 
 def test_a_deployment_of_which_no_hint_came_is_found_by_looking() -> None:
@@ -192,10 +203,10 @@ def test_a_deployment_of_which_no_hint_came_is_found_by_looking() -> None:
 
     world.pass_time(6 * MINUTE)
 
-    [one] = later_deployments(world)
-    assert (one.at, one.changed_functions) == (made_at, ("getBook",))
-    assert one.backup_at is not None
-    assert one.backup_at == made_at.replace(second=0) - MINUTE * (made_at.second == 0)
+    [deployment] = later_deployments(world)
+    assert (deployment.at, deployment.changed_functions) == (made_at, ("getBook",))
+    assert deployment.backup_at is not None
+    assert deployment.backup_at == made_at.replace(second=0) - MINUTE * (made_at.second == 0)
 
 
 def test_a_deployment_settles_when_nothing_more_changes() -> None:
@@ -212,15 +223,15 @@ def test_a_deployment_settles_when_nothing_more_changes() -> None:
 
     world.pass_time(3 * MINUTE)
 
-    [one] = later_deployments(world)
-    assert (one.id, one.status) == (rolling.id, DeploymentStatus.LIVE)
-    assert one.changed_functions == ("getBook", "payOrder")
-    assert one.functions["payOrder"].revisions == world.live["payOrder"]
-    record = world.documents[record_path("bookshop", one.id)]
+    [deployment] = later_deployments(world)
+    assert (deployment.id, deployment.status) == (rolling.id, DeploymentStatus.LIVE)
+    assert deployment.changed_functions == ("getBook", "payOrder")
+    assert deployment.functions["payOrder"].revisions == world.live["payOrder"]
+    record = world.documents[record_path("bookshop", deployment.id)]
     assert unpack_inventory(record["live"]) == read_stock(world).live
-    assert one.health["probe shop"].startswith("passed")
-    assert one.restorable is not None
-    assert one.restorable.faults == ()
+    assert deployment.health["probe shop"].startswith("passed")
+    assert deployment.restorable is not None
+    assert deployment.restorable.faults == ()
 
 
 def test_two_deploys_apart_are_two_deployments() -> None:
@@ -301,15 +312,18 @@ def test_an_announcement_that_comes_after_the_deployment_was_found_names_it() ->
     deploy_release(world, "getBook")
     publish_audit_hint(world)
     world.pass_time(4 * MINUTE)
-    [found] = later_deployments(world)
+    [deployment] = later_deployments(world)
 
     world.announce("v2", git_hash="a1b2c3")
     world.settle()
 
-    known = read_deployments(world)
-    assert known[found.id].named == "v2"
-    assert known[found.id].expires_at is not None
-    assert (known["v2"].status, known["v2"].changed_functions) == (DeploymentStatus.LIVE, ("getBook",))
+    deployments = read_deployments(world)
+    assert deployments[deployment.id].named == "v2"
+    assert deployments[deployment.id].expires_at is not None
+    assert (deployments["v2"].status, deployments["v2"].changed_functions) == (
+        DeploymentStatus.LIVE,
+        ("getBook",),
+    )
     assert record_path("bookshop", "v2") in world.documents
 
 

@@ -40,9 +40,9 @@ def test_a_cancelled_rollback_begins_nothing_more_and_lists_what_is_where() -> N
 
     world.pass_time(HOUR)
 
-    one = world.newest_rollback
-    assert (one.status, one.outcome) == (RollbackStatus.CANCELLED, "cancelled by alice: a test")
-    assert one.in_flight == 0
+    rollback = world.newest_rollback
+    assert (rollback.status, rollback.outcome) == (RollbackStatus.CANCELLED, "cancelled by alice: a test")
+    assert rollback.in_flight == 0
     assert len(world.platform.applied_shifts) == done
     text = find_notice(world, "rollback.cancelled")["text"]
     assert f"{done} of 8 done" in text
@@ -451,9 +451,9 @@ def test_the_same_verdict_twice_is_refused() -> None:
     """A second person reads who was first."""
     world = build_marked_world()
 
-    said = publish_command(world, "mark", verdict="wrong", actor="bob", reason="me too")
+    refusal = publish_command(world, "mark", verdict="wrong", actor="bob", reason="me too")
 
-    assert said == f"{world.incident.id} is already marked wrong by ada: a burst of bots"
+    assert refusal == f"{world.incident.id} is already marked wrong by ada: a burst of bots"
 
 
 def test_a_verdict_of_right_lifts_the_limit_of_its_own_incident_alone() -> None:
@@ -487,10 +487,10 @@ def test_a_mark_as_wrong_says_what_would_have_held() -> None:
     """The way back, and a threshold above the highest ratio that the decisions have read."""
     world = build_marked_world()
 
-    said = read_mark_result(world)
+    result = read_mark_result(world)
 
-    assert f"`rollback undo {world.incident.id}` restores what was live" in said
-    assert "this alert crossed 20 %; it reached 80 %: a threshold of 81 % would have held" in said
+    assert f"`rollback undo {world.incident.id}` restores what was live" in result
+    assert "this alert crossed 20 %; it reached 80 %: a threshold of 81 % would have held" in result
 
 
 def test_where_nothing_was_rolled_back_no_undo_is_offered() -> None:

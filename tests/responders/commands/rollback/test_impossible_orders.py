@@ -49,8 +49,8 @@ def test_an_order_of_a_viewer_opens_no_incident() -> None:
     world = World()
     world.deploy_bad()
     token = world.ports.sign_in.person(sub="uid-eve", email="eve", **{ROLE_CLAIM: "viewer"})
-    said = {"version": 1, "command": "rollback", "system": "bookshop", "reason": "x", "token": token}
-    world.publish(topics.COMMANDS, said)
+    command = {"version": 1, "command": "rollback", "system": "bookshop", "reason": "x", "token": token}
+    world.publish(topics.COMMANDS, command)
     world.settle()
 
     assert "eve is viewer; rollback needs" in refusal_reasons(world)[-1]

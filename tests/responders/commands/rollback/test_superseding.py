@@ -45,10 +45,10 @@ def meanwhile(world: World, act: Callable[[], None], shifts: int = 1) -> None:
             done.append(True)
             act()
             world.deliver_commands()
-            for one in world.waiting():
-                if b'"kind":"command"' in one.data:
-                    world.ports.bus.messages.remove(one)
-                    world.deliver(one)
+            for message in world.waiting():
+                if b'"kind":"command"' in message.data:
+                    world.ports.bus.messages.remove(message)
+                    world.deliver(message)
 
     world.platform.hook = hook
 
@@ -110,12 +110,12 @@ def test_a_wider_order_of_the_same_target_extends_the_rollback() -> None:
     order(world, "ada", functions=["searchBooks"])
     world.pass_time(HOUR)
 
-    [one], [rollback] = world.incidents(), world.rollbacks()
-    assert f"is added to {one.id}" in record_of(world, "wider").result
+    [incident], [rollback] = world.incidents(), world.rollbacks()
+    assert f"is added to {incident.id}" in record_of(world, "wider").result
     assert restored(world) == {"searchBooks", "listBooks", "getBook", "renderShop", "renderBasket"}
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert {"rollback.extended", "plan.extended"} <= {*world.events(rollback)}
-    assert any("bob" in moment.note for moment in one.timeline)
+    assert any("bob" in moment.note for moment in incident.timeline)
     assert "extended by a manual rollback request of bob: the shop fails, too" in rollback.commands
     assert world.find_violated_invariants() == []
 
@@ -218,9 +218,9 @@ def test_an_order_with_nothing_to_do_leaves_the_monitoring_alone() -> None:
     world.settle()
 
     for key in ("plain", "forced", "over"):
-        said = record_of(world, key).result
-        assert said.startswith("nothing to do: everything asked for is at its target already")
-        assert f"{watched.incident} continues" in said
+        result = record_of(world, key).result
+        assert result.startswith("nothing to do: everything asked for is at its target already")
+        assert f"{watched.incident} continues" in result
     assert len(world.incidents()) == 1
     assert world.rollback.status is RollbackStatus.WATCHING
     assert len(world.sent_notices) == sent
@@ -601,6 +601,6 @@ def test_an_order_for_a_part_of_what_is_paused_names_the_pause() -> None:
     order(world, id="mine", functions=["searchBooks"])
     world.deliver_commands()
 
-    said = record_of(world, "mine").result
-    assert "1 of 8 functions restored; paused since " in said
-    assert "by ada: a test; to continue: rollback resume --system bookshop --reason WHY" in said
+    result = record_of(world, "mine").result
+    assert "1 of 8 functions restored; paused since " in result
+    assert "by ada: a test; to continue: rollback resume --system bookshop --reason WHY" in result

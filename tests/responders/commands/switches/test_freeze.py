@@ -145,10 +145,10 @@ def test_an_override_ignores_the_freeze_and_is_told_on_every_channel() -> None:
     )
     world.pass_time(HOUR)
 
-    one = world.newest_rollback
-    assert one.status is RollbackStatus.SUCCEEDED
-    assert one.order is not None
-    assert (one.order.override, one.order.incident) == (True, trouble)
+    rollback = world.newest_rollback
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert rollback.order is not None
+    assert (rollback.order.override, rollback.order.incident) == (True, trouble)
     told = [sent for sent in world.sent_notices if ":rollback.override:" in sent.key]
     assert {sent.key.rpartition(":")[2] for sent in told} == {
         channel.name for channel in world.policy.channels
@@ -166,15 +166,15 @@ def test_an_override_leaves_what_its_review_needs() -> None:
     world.pass_time(HOUR)
 
     forced = world.newest_rollback
-    [one] = forced.overrides
-    assert (one.actor, one.reason, one.command) == ("alice", "all is down", "glass")
-    assert one.incident == trouble
-    assert one.right.startswith("admin, signed in ")
-    assert one.right.endswith("with a second factor")
-    assert [gate["gate"] for gate in one.skipped] == ["freeze"]
+    [override] = forced.overrides
+    assert (override.actor, override.reason, override.command) == ("alice", "all is down", "glass")
+    assert override.incident == trouble
+    assert override.right.startswith("admin, signed in ")
+    assert override.right.endswith("with a second factor")
+    assert [gate["gate"] for gate in override.skipped] == ["freeze"]
     events = {event.name: event.facts for entry in world.trail(forced) for event in entry.events}
-    assert events["rollback.ordered"]["right"] == one.right
-    assert events["rollback.decided"]["overridden"] == list(one.skipped)
+    assert events["rollback.ordered"]["right"] == override.right
+    assert events["rollback.decided"]["overridden"] == list(override.skipped)
 
 
 def test_an_order_without_override_leaves_no_review() -> None:

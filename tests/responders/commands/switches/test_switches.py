@@ -351,8 +351,8 @@ def test_a_promotion_is_told_with_what_it_was_before() -> None:
     publish_command(world, "promote", system="bookshop", mode="ask", actor="alice", reason="a bad week")
 
     assert changed(world, "promote") == {"mode": ["act", "ask"]}
-    said = notice_lines(world, "promote")[-1]
-    assert "automation mode ask, before: act, by alice: a bad week" in said
+    line = notice_lines(world, "promote")[-1]
+    assert "automation mode ask, before: act, by alice: a bad week" in line
 
 
 def late(world: World, verb: str, after: timedelta, **content: Any) -> str:

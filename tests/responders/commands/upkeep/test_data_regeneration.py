@@ -45,7 +45,7 @@ def test_each_declared_topic_is_asked_once() -> None:
     assert ask(world, id="mine", documents=["books/1"], reason="a test") == ""
     world.pass_time(5 * MINUTE)
 
-    said = {
+    request = {
         "version": 1,
         "id": "mine",
         "system": "bookshop",
@@ -54,8 +54,8 @@ def test_each_declared_topic_is_asked_once() -> None:
         "reason": "a test",
     }
     assert heard(world) == [
-        ("draw-again", {**said, "fields": ["cover", "thumbnail"]}),
-        ("print-again", {**said, "fields": []}),
+        ("draw-again", {**request, "fields": ["cover", "thumbnail"]}),
+        ("print-again", {**request, "fields": []}),
     ]
     told = notice_lines(world, "regenerate")
     assert told == ["bookshop: regeneration from books was requested on draw-again, print-again"]

@@ -31,9 +31,9 @@ def test_a_person_knows_better(how: str, status: DeploymentStatus) -> None:
 
     mark(world, how, "v2", reason="tried by hand")
 
-    [one] = later_deployments(world)
-    assert (one.status, one.expires_at) == (status, None)
-    assert one.reason.endswith("anna: tried by hand")
+    [deployment] = later_deployments(world)
+    assert (deployment.status, deployment.expires_at) == (status, None)
+    assert deployment.reason.endswith("anna: tried by hand")
 
 
 def test_what_is_called_stable_is_proven_restorable() -> None:

@@ -340,9 +340,9 @@ def test_what_nobody_could_tell_is_counted(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(affected_users, "MAX_DOCUMENTS_READ", 1)
     at = shop.now
 
-    found = affected_users.find_affected_users(shop.ports, shop.policy, "INC-1", at, None)
+    users = affected_users.find_affected_users(shop.ports, shop.policy, "INC-1", at, None)
 
-    assert found == affected_users.AffectedUsers(["bob"], 2)
+    assert users == affected_users.AffectedUsers(["bob"], 2)
 
 
 def test_a_journal_of_many_batches_is_read_a_page_at_a_time() -> None:
@@ -354,9 +354,9 @@ def test_a_journal_of_many_batches_is_read_a_page_at_a_time() -> None:
     asked: list[str] = []
     shop.store.hook = lambda verb, side: asked.append(f"{side} {verb}")
 
-    found = affected_users.find_affected_users(shop.ports, shop.policy, "INC-1", shop.now, None)
+    users = affected_users.find_affected_users(shop.ports, shop.policy, "INC-1", shop.now, None)
 
-    assert found == affected_users.AffectedUsers(people, 0)
+    assert users == affected_users.AffectedUsers(people, 0)
     assert asked.count("before store.query") == 3
 
 
@@ -367,9 +367,9 @@ def test_whose_name_stands_above_it_is_known() -> None:
     journal(shop, "customers/ada/orders/2", name="a")
     policy, at = replace(shop.policy, erasure=rules), shop.now
 
-    found = affected_users.find_affected_users(shop.ports, policy, "INC-1", at, None)
+    users = affected_users.find_affected_users(shop.ports, policy, "INC-1", at, None)
 
-    assert found == affected_users.AffectedUsers(["ada"], 0)
+    assert users == affected_users.AffectedUsers(["ada"], 0)
 
 
 RULES = ErasureRules((Place("users"), Place("jobs", everywhere=True, field="owner.id")))

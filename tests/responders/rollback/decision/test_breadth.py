@@ -126,11 +126,11 @@ def test_cv_processing_that_is_blocked(failing: list[str]) -> None:
         alert_of(world, function)
     world.pass_time(2 * MINUTE)
 
-    [incident], [one] = world.incidents(), world.rollbacks()
-    assert one.plan is not None
-    assert (incident.severity, one.plan.scenario) == (Severity.HIGH, ScenarioName.FUNCTIONS)
+    [incident], [rollback] = world.incidents(), world.rollbacks()
+    assert rollback.plan is not None
+    assert (incident.severity, rollback.plan.scenario) == (Severity.HIGH, ScenarioName.FUNCTIONS)
     assert shifted_functions(world) == {*failing}
-    assert measure_recovery(world.policy, incident, [one]).target == timedelta(minutes=10)
+    assert measure_recovery(world.policy, incident, [rollback]).target == timedelta(minutes=10)
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_the_first_alert_of_a_release(
     assert world.incident.severity is Severity.LOW
     world.settle()
 
-    [incident], [one] = world.incidents(), world.rollbacks()
-    plan = one.plan or (one.question.plan if one.question is not None else None)
+    [incident], [rollback] = world.incidents(), world.rollbacks()
+    plan = rollback.plan or (rollback.question.plan if rollback.question is not None else None)
     assert plan is not None
     assert (incident.severity, plan.scenario) == (severity, scenario)
     assert shifted_functions(world) == (set() if status else set(failing))
@@ -185,9 +185,9 @@ def test_every_request_fails_and_most_functions_are_idle(
     alert_of(world, "getBook")
     world.settle()
 
-    [incident], [one] = world.incidents(), world.rollbacks()
-    assert one.plan is not None
-    assert (incident.severity, one.plan.scenario) == (severity, scenario)
+    [incident], [rollback] = world.incidents(), world.rollbacks()
+    assert rollback.plan is not None
+    assert (incident.severity, rollback.plan.scenario) == (severity, scenario)
 
 
 def test_a_feature_that_fails_is_rolled_back_after_approval() -> None:
@@ -235,9 +235,9 @@ def test_scope_grows_with_what_fails() -> None:
     alert_of(world, "payOrder")
     world.pass_time(2 * MINUTE)
 
-    [incident], [one] = world.incidents(), world.rollbacks()
+    [incident], [rollback] = world.incidents(), world.rollbacks()
     note = "severity raised to HIGH; observed to fail: 3 of 8 functions"
-    assert (incident.severity, one.status) == (Severity.HIGH, RollbackStatus.WATCHING)
+    assert (incident.severity, rollback.status) == (Severity.HIGH, RollbackStatus.WATCHING)
     assert [line.note for line in incident.timeline if line.note == note] == [note]
     assert any(note in text for text in read_record(world, ":incident.raised-high"))
     assert shifted_functions(world) == {"getBook", "listBooks", "payOrder"}
@@ -258,10 +258,10 @@ def test_a_further_group_at_the_same_level() -> None:
     alert_of(world, "payOrder")
     world.pass_time(2 * MINUTE)
 
-    [incident], [one] = world.incidents(), world.rollbacks()
+    [incident], [rollback] = world.incidents(), world.rollbacks()
     note = "further groups fail: checkout; observed to fail: 2 of 8 functions"
-    assert (incident.severity, one.status) == (Severity.LOW, RollbackStatus.PARKED)
-    assert world.events(one).count("incident.spread") == 1
+    assert (incident.severity, rollback.status) == (Severity.LOW, RollbackStatus.PARKED)
+    assert world.events(rollback).count("incident.spread") == 1
     assert [line.note for line in incident.timeline if line.note == note] == [note]
     assert any(note in text for text in read_record(world, ":incident.spread"))
     world.send_command("approve", incident=incident.id)
@@ -324,8 +324,8 @@ def test_a_loss_of_sign_in_counts_towards_the_whole_system(
     world.alert("0.signing-in", signal="authentication_failure")
     world.settle()
 
-    [incident], [one] = world.incidents(), world.rollbacks()
-    plan = one.plan or (one.question.plan if one.question is not None else None)
+    [incident], [rollback] = world.incidents(), world.rollbacks()
+    plan = rollback.plan or (rollback.question.plan if rollback.question is not None else None)
     assert plan is not None
     assert (incident.severity, plan.scenario) == (Severity.CRITICAL, scenario)
 

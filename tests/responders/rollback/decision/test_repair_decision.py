@@ -139,8 +139,8 @@ def test_an_override_brings_data_back_in_a_freeze() -> None:
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == GOOD
-    [one] = shop.newest.overrides
-    assert [gate["gate"] for gate in one.skipped] == ["freeze", "asks first"]
+    [override] = shop.newest.overrides
+    assert [gate["gate"] for gate in override.skipped] == ["freeze", "asks first"]
 
 
 def test_one_word_is_not_enough() -> None:
@@ -348,8 +348,7 @@ def test_without_a_restore_point_the_minute_before_the_damage_counts() -> None:
     """As the look through the data has found it."""
     shop = CorruptedShop()
     shop.pass_time(2 * MINUTE)
-    said = {"scenario": "database", "select": "invalid"}
-    shop.carry_out("rollback", "alice", **said)
+    shop.carry_out("rollback", "alice", scenario="database", select="invalid")
     parked = shop.run_until_parked()
     assert parked.question is not None
     shop.approve("bob")

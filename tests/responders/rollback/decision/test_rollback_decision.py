@@ -430,10 +430,10 @@ def test_a_warning_that_one_source_alone_sees(second: bool) -> None:
     world.alert(signal="slow_response", resource=ABOUT_GET_BOOK)
     world.pass_time(MINUTE)
 
-    [found], [response] = world.incidents(), world.rollbacks()
+    [incident], [response] = world.incidents(), world.rollbacks()
     assert response.status is RollbackStatus.NOT_TAKEN
-    assert found.is_unconfirmed is not second
-    assert found.ended_at is None
+    assert incident.is_unconfirmed is not second
+    assert incident.ended_at is None
 
 
 def test_a_warning_joins_a_failure_that_nobody_has_confirmed() -> None:

@@ -334,9 +334,9 @@ def test_a_gone_revision_or_an_unready_one_is_not_put_back() -> None:
 
     def against(traffic: Traffic, newest: str = "") -> str:
         wanted = {"getBook": UndoTarget("getBook", traffic, left, newest)}
-        found = plan_undo(world.policy, inventory, wanted, "anywhere")
-        assert (found.plan is None) == bool(found.refused)
-        return "; ".join(found.refused)
+        plan = plan_undo(world.policy, inventory, wanted, "anywhere")
+        assert (plan.plan is None) == bool(plan.refused)
+        return "; ".join(plan.refused)
 
     assert against((build_traffic_target("getbook-00002"),)) == ""
     assert against((build_traffic_target("getbook-00009"),)) == "getBook: its revision getbook-00009 is gone"
@@ -399,10 +399,10 @@ def supersede(world: World, incident: str) -> None:
     world.platform.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
     world.send_command("rollback", "bob", supersede=True)
     world.deliver_commands()
-    for one in world.waiting():
-        if b'"kind":"command"' in one.data:
-            world.ports.bus.messages.remove(one)
-            world.deliver(one)
+    for message in world.waiting():
+        if b'"kind":"command"' in message.data:
+            world.ports.bus.messages.remove(message)
+            world.deliver(message)
 
 
 def test_a_recovery_stays_observed_when_an_undo_is_cancelled_before_its_first_step() -> None:

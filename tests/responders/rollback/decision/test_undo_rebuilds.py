@@ -439,8 +439,8 @@ def test_what_an_undo_needs_is_kept_as_long_as_its_rollback() -> None:
     shop.advance_clock(2 * DAY)
     for rollback in shop.rollbacks():
         shop.store.remove(rollback_path(rollback.id))
-    for one in read_deployments(shop).values():
-        if one.let_through:
-            shop.store.remove(record_path("bookshop", one.id))
+    for deployments in read_deployments(shop).values():
+        if deployments.let_through:
+            shop.store.remove(record_path("bookshop", deployments.id))
     remove_unreferenced_sources(shop.ports, shop.policy)
     assert needed.isdisjoint(names(shop))

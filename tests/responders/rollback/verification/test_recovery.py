@@ -88,8 +88,8 @@ def test_what_is_only_observed_ends_once_it_has_recovered() -> None:
     )
     assert world.events(rollback)[-1] == "incident.recovered"
     assert "report" in events(world)
-    said = [one.notice["text"] for one in world.sent_notices if "incident.recovered" in one.key]
-    assert any("recovered without a rollback" in text for text in said)
+    texts = [one.notice["text"] for one in world.sent_notices if "incident.recovered" in one.key]
+    assert any("recovered without a rollback" in text for text in texts)
     assert find_recovered_at(trouble, [rollback]) == trouble.ended_at
     assert world.find_violated_invariants() == []
 
@@ -188,8 +188,8 @@ def test_a_breach_in_which_functions_failed_says_once_that_they_work_again(*, pr
     world.pass_time(12 * MINUTE)
 
     incident = world.newest_incident
-    said = [one.note for one in incident.timeline if one.works]
-    assert said == ["all that failed beside the breach works again"]
+    notes = [one.note for one in incident.timeline if one.works]
+    assert notes == ["all that failed beside the breach works again"]
     assert (incident.timeline[-1].note, incident.ended_at) == (
         "all that failed beside the breach works again",
         None,
@@ -264,8 +264,8 @@ def test_what_fails_again_is_said_again() -> None:
     assert world.incidents()[-1].status is IncidentStatus.ESCALATED
     assert read_public_state(world).word == "investigating"
     assert world.events(world.rollback)[-1] == "incident.failing-again"
-    said = [one.notice for one in world.sent_notices if "failing-again" in one.key]
-    assert "gcloud pubsub topics publish rollback-commands" in said[0]["text"]
+    notices = [one.notice for one in world.sent_notices if "failing-again" in one.key]
+    assert "gcloud pubsub topics publish rollback-commands" in notices[0]["text"]
 
 
 def test_what_is_being_cancelled_offers_no_cancel() -> None:

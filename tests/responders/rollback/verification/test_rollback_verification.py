@@ -47,19 +47,19 @@ def test_the_checks_of_the_policy_are_told_by_name() -> None:
     """Verified means that each of them works, after the last shift, and says so."""
     world = World()
 
-    one = rolled_back(world)
+    rollback = rolled_back(world)
 
-    assert one.status is RollbackStatus.SUCCEEDED
+    assert rollback.status is RollbackStatus.SUCCEEDED
     [told] = [
         str(event.facts["note"])
-        for entry in world.trail(one)
+        for entry in world.trail(rollback)
         for event in entry.events
         if event.name == "rollback.verified"
     ]
     assert "checked: catalogue, checkout" in told
-    assert one.shifted_at is not None
-    assert one.confirmed_at is not None
-    assert one.confirmed_at - one.shifted_at <= 3 * MINUTE
+    assert rollback.shifted_at is not None
+    assert rollback.confirmed_at is not None
+    assert rollback.confirmed_at - rollback.shifted_at <= 3 * MINUTE
 
 
 def test_what_failed_before_the_last_shift_fails_no_more_once_that_is_verified() -> None:
@@ -89,14 +89,14 @@ def test_a_probe_that_fails_after_the_last_shift() -> None:
     world = World(policy=POLICY)
     world.ports.prober.answers["sign-in"] = FAILED
 
-    one = rolled_back(world)
+    rollback = rolled_back(world)
 
-    assert one.status is RollbackStatus.FAILED
-    assert "sign-in" in one.outcome
-    assert one.confirmed_at is None
-    assert one.shifted_at is not None
-    assert one.ended_at is not None
-    assert 3 * MINUTE <= one.ended_at - one.shifted_at < 4 * MINUTE
+    assert rollback.status is RollbackStatus.FAILED
+    assert "sign-in" in rollback.outcome
+    assert rollback.confirmed_at is None
+    assert rollback.shifted_at is not None
+    assert rollback.ended_at is not None
+    assert 3 * MINUTE <= rollback.ended_at - rollback.shifted_at < 4 * MINUTE
 
 
 def test_a_test_account_that_is_refused_after_the_last_shift() -> None:
@@ -106,10 +106,10 @@ def test_a_test_account_that_is_refused_after_the_last_shift() -> None:
     world = World(policy=replace(BOOKSHOP, probes=(*BOOKSHOP.probes, signing_in)))
     world.ports.prober.refused.add(account.email)
 
-    one = rolled_back(world)
+    rollback = rolled_back(world)
 
-    assert one.status is RollbackStatus.FAILED
-    assert "signing in" in one.outcome
+    assert rollback.status is RollbackStatus.FAILED
+    assert "signing in" in rollback.outcome
 
 
 def test_a_function_that_the_plan_does_not_change_and_that_fails() -> None:
@@ -137,8 +137,8 @@ def test_traffic_is_not_called_restored_while_functions_outside_the_order_fail()
     world.pass_time(6 * MINUTE)
     world.carry_out("rollback", functions=["getBook"])
 
-    said = read_notices(world).values()
-    [told] = {str(one["text"]) for one in said if str(one["event"]).startswith("rollback.shifted")}
+    notice = read_notices(world).values()
+    [told] = {str(one["text"]) for one in notice if str(one["event"]).startswith("rollback.shifted")}
     ordered = world.newest_incident
     assert "1 function restored 6 min" in told
     assert "after detection; others still fail: createOrder, listBooks" in told
@@ -152,18 +152,18 @@ def test_a_function_outside_the_plan_that_fails_during_the_monitoring() -> None:
     world.deploy_bad(["getBook"])
     world.alert()
     world.pass_time(8 * MINUTE)
-    [one], [trouble] = world.rollbacks(), world.incidents()
-    assert (one.status, trouble.status) == (RollbackStatus.WATCHING, IncidentStatus.WATCHING)
-    live, first = world.live, find_recovered_at(trouble, [one])
+    [rollback], [trouble] = world.rollbacks(), world.incidents()
+    assert (rollback.status, trouble.status) == (RollbackStatus.WATCHING, IncidentStatus.WATCHING)
+    live, first = world.live, find_recovered_at(trouble, [rollback])
 
     make_function_fail(world, "payOrder")
     world.pass_time(2.5 * MINUTE)
 
-    [one], [trouble] = world.rollbacks(), world.incidents()
-    assert one.status is RollbackStatus.WATCHING
+    [rollback], [trouble] = world.rollbacks(), world.incidents()
+    assert rollback.status is RollbackStatus.WATCHING
     assert trouble.status is IncidentStatus.ESCALATED
     assert trouble.timeline[-1].note == "functions fail that the rollback did not change: payOrder"
-    assert find_recovered_at(trouble, [one]) is None
+    assert find_recovered_at(trouble, [rollback]) is None
     assert is_said_once(world, "incident.failing-again")
     world.pass_time(3 * MINUTE)
     assert is_said_once(world, "incident.failing-again")
@@ -173,17 +173,17 @@ def test_a_function_outside_the_plan_that_fails_during_the_monitoring() -> None:
     world.platform.set_failure_rate("payOrder", serving, 0.0)
     world.pass_time(8 * MINUTE)
 
-    [one], [trouble] = world.rollbacks(), world.incidents()
+    [rollback], [trouble] = world.rollbacks(), world.incidents()
     assert trouble.status is IncidentStatus.WATCHING
     assert is_said_once(world, "incident.recovery-observed")
-    again = find_recovered_at(trouble, [one])
+    again = find_recovered_at(trouble, [rollback])
     assert first is not None
     assert again is not None
     assert again > first + 5 * MINUTE
     world.pass_time(HOUR)
-    [one], [trouble] = world.rollbacks(), world.incidents()
-    assert (one.outcome, trouble.status) == ("no regression during monitoring", IncidentStatus.RESOLVED)
-    assert find_recovered_at(trouble, [one]) == again
+    [rollback], [trouble] = world.rollbacks(), world.incidents()
+    assert (rollback.outcome, trouble.status) == ("no regression during monitoring", IncidentStatus.RESOLVED)
+    assert find_recovered_at(trouble, [rollback]) == again
 
 
 def test_what_fails_outside_the_plan_to_the_end_waits_for_a_person() -> None:
@@ -196,9 +196,9 @@ def test_what_fails_outside_the_plan_to_the_end_waits_for_a_person() -> None:
     world.pass_time(5 * MINUTE)
     world.pass_time(HOUR)
 
-    [one], [trouble] = world.rollbacks(), world.incidents()
-    assert one.status is RollbackStatus.SUCCEEDED
-    assert "functions that fail: payOrder" in one.outcome
+    [rollback], [trouble] = world.rollbacks(), world.incidents()
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert "functions that fail: payOrder" in rollback.outcome
     assert trouble.status is IncidentStatus.ESCALATED
 
 
@@ -212,12 +212,12 @@ def test_how_it_was_before_is_recorded_with_the_decision() -> None:
     world = World()
     world.pass_time(HOUR)
 
-    one = rolled_back(world)
+    rollback = rolled_back(world)
 
-    assert one.baseline is not None
-    assert one.baseline.requests is not None
-    assert one.baseline.requests.total > 0
-    assert one.baseline.requests.failed == 0
+    assert rollback.baseline is not None
+    assert rollback.baseline.requests is not None
+    assert rollback.baseline.requests.total > 0
+    assert rollback.baseline.requests.failed == 0
 
 
 @pytest.mark.parametrize(("rate", "ends_well"), [(0.04, True), (0.09, False)])
@@ -309,8 +309,8 @@ def test_the_condition_is_read_within_30_minutes_of_the_last_shift(
     assert rollback.conditions_read_at is not None
     assert world.incident.status is becomes
     assert is_said(world, event) is is_open
-    said = [sent.notice["text"] for sent in world.sent_notices if f":{event}:" in sent.key]
-    assert all('"command":"cancel"' in str(text) for text in said)
+    texts = [sent.notice["text"] for sent in world.sent_notices if f":{event}:" in sent.key]
+    assert all('"command":"cancel"' in str(text) for text in texts)
     world.pass_time(HOUR)
     rollback = world.rollback
     assert rollback.status is RollbackStatus.SUCCEEDED
@@ -462,10 +462,10 @@ def test_a_site_and_a_template_do_not_prove_that_functions_work(works: bool) -> 
         )
     world.alert()
     world.settle()
-    [one], [opened] = world.rollbacks(), world.incidents()
+    [rollback], [opened] = world.rollbacks(), world.incidents()
 
-    assert one.shifted_at is not None
-    assert (one.verified_at is not None) is works
+    assert rollback.shifted_at is not None
+    assert (rollback.verified_at is not None) is works
     assert any(one.is_well for one in opened.timeline) is works
 
 

@@ -84,9 +84,9 @@ def verified(
 def test_the_campaign_has_something_to_tamper_with() -> None:
     """Two trails of many entries, a chain of several seals, and an anchor of each last entry."""
     for chain in (FIRST, SECOND, SYSTEM, f"systems/{LIVED.policy.system}"):
-        found = verify_with_anchors(InMemory().store, chain)
-        assert (found.verdict, found.faults, found.notes) == (ChainVerdict.INTACT, (), ())
-        assert found.anchored == found.entries >= (10 if chain == FIRST else 2)
+        finding = verify_with_anchors(InMemory().store, chain)
+        assert (finding.verdict, finding.faults, finding.notes) == (ChainVerdict.INTACT, (), ())
+        assert finding.anchored == finding.entries >= (10 if chain == FIRST else 2)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -172,8 +172,8 @@ def test_an_expired_rollback_may_be_gone_in_part_and_in_any_order(seed: int) -> 
         vault.remove(path)
 
     for anchored in (anchors(), None):
-        found = verified(vault.store, FIRST, anchored=anchored, now=EXPIRED)
-        assert (found.verdict, found.faults) == (ChainVerdict.EXPIRED, ())
+        finding = verified(vault.store, FIRST, anchored=anchored, now=EXPIRED)
+        assert (finding.verdict, finding.faults) == (ChainVerdict.EXPIRED, ())
         early = verified(vault.store, FIRST, anchored=anchored, now=NOW)
         assert early.verdict is ChainVerdict.BROKEN
 
@@ -217,9 +217,9 @@ def test_an_entry_whose_expiry_alone_was_moved() -> None:
     path = f"{FIRST}/audit/000003"
     vault = InMemory({**DOCUMENTS, path: {**DOCUMENTS[path], "expires_at": NOW}})
 
-    found = verified(vault.store, FIRST, anchored=None)
+    finding = verified(vault.store, FIRST, anchored=None)
 
-    assert found.faults == ("an entry expires before its rollback does",)
+    assert finding.faults == ("an entry expires before its rollback does",)
 
 
 def test_a_held_rollback_never_expires() -> None:
@@ -319,9 +319,9 @@ def test_a_second_head_for_the_same_entry() -> None:
     real = Anchor(FIRST, 3, DOCUMENTS[f"{FIRST}/audit/000003"]["hash"])
     anchored.kept[real.name] = encode_anchor(real)
 
-    found = verified(InMemory().store, FIRST, anchored=anchored)
+    finding = verified(InMemory().store, FIRST, anchored=anchored)
 
-    assert found.faults == ("entry 3: two heads are anchored for it, one of them forged",)
+    assert finding.faults == ("entry 3: two heads are anchored for it, one of them forged",)
 
 
 NONSENSE: list[dict[str, Any]] = [
@@ -341,8 +341,8 @@ def test_an_entry_of_another_shape(path: str, nonsense: dict[str, Any]) -> None:
     chain = path.rsplit("/", 2)[0]
 
     for now in (NOW, EXPIRED):
-        found = verify_with_anchors(vault.store, chain, now=now)
-        assert found.verdict is ChainVerdict.BROKEN
+        finding = verify_with_anchors(vault.store, chain, now=now)
+        assert finding.verdict is ChainVerdict.BROKEN
 
 
 @pytest.mark.parametrize("nonsense", [{"at": "never"}, {"at": 7}, {"sealed": ["x"]}], ids=str)

@@ -234,8 +234,8 @@ def test_everything_tells_the_same_durations(monkeypatch: pytest.MonkeyPatch, tm
     world.alert()
     world.settle()
     world.pass_time(6 * MINUTE)
-    [one], [trouble] = world.rollbacks(), world.incidents()
-    assert one.status is RollbackStatus.WATCHING
+    [rollback], [trouble] = world.rollbacks(), world.incidents()
+    assert rollback.status is RollbackStatus.WATCHING
     prompt, browser = WorldPrompt(monkeypatch, tmp_path, world), Browser(world)
     browser.sign_in()
 
@@ -248,7 +248,7 @@ def test_everything_tells_the_same_durations(monkeypatch: pytest.MonkeyPatch, tm
         "\n".join(moment.note for moment in trouble.timeline),
     )
 
-    measured = measure_recovery(BOOKSHOP, trouble, [one], StatusPageRecord(START))
+    measured = measure_recovery(BOOKSHOP, trouble, [rollback], StatusPageRecord(START))
     restored, recovered = recovery_lines(measured, START)[:2]
     assert report["times"] == times
     assert times["status_page_at"] is not None

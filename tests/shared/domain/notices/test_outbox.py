@@ -59,13 +59,13 @@ def notice(name: str = "a", since: datetime = START, **changes: object) -> Notic
 )
 def test_when_a_notice_may_leave(state: ChannelState, after: float, again: float | None) -> None:
     """When there is room in the minute and the channel does not rest; else it says when."""
-    found = admit_notice(state, CHANNEL, START + after * SECOND)
+    admission = admit_notice(state, CHANNEL, START + after * SECOND)
 
     if again is None:
-        assert isinstance(found, ChannelState)
+        assert isinstance(admission, ChannelState)
     else:
-        assert isinstance(found, datetime)
-        assert abs(found - START - again * SECOND) < SECOND / 1000
+        assert isinstance(admission, datetime)
+        assert abs(admission - START - again * SECOND) < SECOND / 1000
 
 
 def test_a_minute_holds_what_the_policy_says() -> None:

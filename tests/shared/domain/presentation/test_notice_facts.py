@@ -60,10 +60,10 @@ def describe_hostile_notice(about: NoticeContext, **changes: Any) -> dict[str, A
 
 
 def worded(template: str, text: str, foreign: str, **changes: Any) -> str:
-    known = build_hostile_facts(foreign)
-    assert known.incident is not None
-    found = RootCauseAnalysis(foreign, foreign, START, prevention=foreign, public=foreign)
-    analysed = replace(known, incident=replace(known.incident, analysis=found))
+    context = build_hostile_facts(foreign)
+    assert context.incident is not None
+    analysis = RootCauseAnalysis(foreign, foreign, START, prevention=foreign, public=foreign)
+    analysed = replace(context, incident=replace(context.incident, analysis=analysis))
     facts = describe_hostile_notice(analysed, text=text, **{"facts": {"meant": foreign}, **changes})
     made = NoticeTemplates().render(template, facts)
     assert "\n" not in made.subject
@@ -233,10 +233,10 @@ def test_an_incident_that_recovered_by_itself_names_no_gate_as_its_resolution() 
         about.incident, IncidentStatus.RESOLVED, START + 17 * MINUTE, "recovered without a rollback"
     )
 
-    said = describe_hostile_notice(replace(about, incident=ended))
+    facts = describe_hostile_notice(replace(about, incident=ended))
 
-    assert said["resolution"] == "recovered without a rollback"
-    assert said["expected"] == "recovered 17 min 0 s after detection"
+    assert facts["resolution"] == "recovered without a rollback"
+    assert facts["expected"] == "recovered 17 min 0 s after detection"
 
 
 @pytest.mark.parametrize(
@@ -248,9 +248,9 @@ def test_an_incident_that_recovered_by_itself_names_no_gate_as_its_resolution() 
     ],
 )
 def test_the_notice_of_the_report_announces_no_other(event: str, asked: str) -> None:
-    known = ended(build_hostile_facts())
+    context = ended(build_hostile_facts())
 
-    assert describe_hostile_notice(known, event=event)["asked"] == asked
+    assert describe_hostile_notice(context, event=event)["asked"] == asked
 
 
 def test_nobody_reads_of_a_rollback_that_is_not_in_progress() -> None:
@@ -259,9 +259,9 @@ def test_nobody_reads_of_a_rollback_that_is_not_in_progress() -> None:
     assert about.incident is not None
     well = change_status(about.incident, IncidentStatus.RECOVERED, START + MINUTE, "cancelled")
 
-    said = describe_hostile_notice(replace(about, incident=well))
+    facts = describe_hostile_notice(replace(about, incident=well))
 
-    assert NoticeTemplates().render("summary", said).subject.endswith(f"CRITICAL incident {ID}, recovered")
+    assert NoticeTemplates().render("summary", facts).subject.endswith(f"CRITICAL incident {ID}, recovered")
 
 
 def test_an_open_incident_has_no_end() -> None:
@@ -275,11 +275,11 @@ def test_since_when_it_fails_is_when_it_began_to_fail_again() -> None:
     assert about.incident is not None
     well = change_status(about.incident, IncidentStatus.WATCHING, START + 4 * MINUTE, "verified")
     again = change_status(well, IncidentStatus.INVESTIGATING, START + 20 * MINUTE, "undo")
-    known = replace(about, incident=again, now=START + 21 * MINUTE)
+    context = replace(about, incident=again, now=START + 21 * MINUTE)
 
     made = {
         name: NoticeTemplates().render(name, describe_hostile_notice(one)).body
-        for name, one in {"users": known, "summary": known, "all-clear": ended(known)}.items()
+        for name, one in {"users": context, "summary": context, "all-clear": ended(context)}.items()
     }
 
     assert "Shop: not working since 2026-03-02 12:20 UTC" in made["users"]
@@ -299,11 +299,11 @@ def test_each_part_has_its_own_time() -> None:
     )
     names = dict.fromkeys(one.name for one in parts)
     page = StatusPage(components=tuple(Component(one) for one in names))
-    known = replace(
+    context = replace(
         about, policy=replace(about.policy, status_page=page), record=StatusPageRecord(parts=parts)
     )
 
-    made = NoticeTemplates().render("users", describe_hostile_notice(known))
+    made = NoticeTemplates().render("users", describe_hostile_notice(context))
 
     assert "Shop: not working since 2026-03-02 12:00 UTC." in made.body
     assert "Account, Search: not working since 2026-03-02 12:07 UTC." in made.body
@@ -314,9 +314,9 @@ def test_the_cause_is_that_of_the_newest_rollback_that_suspected_one() -> None:
     first = newest(RollbackStatus.CANCELLED)
     about = build_hostile_facts("r4 was deployed", rollbacks=(first, replace(first, gates=())))
 
-    said = describe_hostile_notice(about)["cause"]
+    cause = describe_hostile_notice(about)["cause"]
 
-    assert said.startswith("not proven yet; suspected: ")
+    assert cause.startswith("not proven yet; suspected: ")
 
 
 @pytest.mark.parametrize(
@@ -332,9 +332,9 @@ def test_what_waits_for_a_person_is_not_handled_automatically(
 ) -> None:
     about = build_hostile_facts(rollbacks=(newest(status),))
     assert about.incident is not None
-    known = replace(about, incident=replace(about.incident, is_observed_only=is_observed_only))
+    context = replace(about, incident=replace(about.incident, is_observed_only=is_observed_only))
 
-    assert describe_hostile_notice(known)["asked"] == asked
+    assert describe_hostile_notice(context)["asked"] == asked
 
 
 @pytest.mark.parametrize("audience", Audience)
@@ -467,16 +467,16 @@ def ended(known: NoticeContext) -> NoticeContext:
 
 
 def ordered(way: Direction = Direction.BACK) -> NoticeContext:
-    known = build_hostile_facts()
-    assert known.incident is not None
-    assert known.rollback is not None
+    context = build_hostile_facts()
+    assert context.incident is not None
+    assert context.rollback is not None
     order = RollbackRequest(command="c", actor="anna", reason="planned", way=way)
     return replace(
-        known,
+        context,
         incident=replace(
-            known.incident, severity=Severity.MEDIUM, scopes=(IncidentScope(ScenarioName.FUNCTIONS),)
+            context.incident, severity=Severity.MEDIUM, scopes=(IncidentScope(ScenarioName.FUNCTIONS),)
         ),
-        rollbacks=(replace(known.rollback, order=order),),
+        rollbacks=(replace(context.rollback, order=order),),
     )
 
 
@@ -615,10 +615,10 @@ def test_what_a_person_publishes_users_hear_at_once() -> None:
 def test_a_folder_with_one_template_of_its_own(tmp_path: Path) -> None:
     """It wins; the others are ours; and it can do nothing with text of others either."""
     (tmp_path / "users.txt").write_text("Ahoi {{ id }}\n{{ parts }}\n")
-    said = describe_hostile_notice(build_hostile_facts("<b>"))
+    facts = describe_hostile_notice(build_hostile_facts("<b>"))
 
-    assert NoticeTemplates(tmp_path).render("users", said).body == "‹b›\n"
-    assert NoticeTemplates(tmp_path).render("summary", said) == NoticeTemplates().render("summary", said)
+    assert NoticeTemplates(tmp_path).render("users", facts).body == "‹b›\n"
+    assert NoticeTemplates(tmp_path).render("summary", facts) == NoticeTemplates().render("summary", facts)
 
 
 @pytest.mark.parametrize(
@@ -636,11 +636,11 @@ def test_a_broken_template_silences_nobody(
 ) -> None:
     """Ours is used, and the log says so."""
     (tmp_path / "users.txt").write_text(broken)
-    said = describe_hostile_notice(build_hostile_facts())
+    facts = describe_hostile_notice(build_hostile_facts())
 
-    made = NoticeTemplates(tmp_path).render("users", said)
+    made = NoticeTemplates(tmp_path).render("users", facts)
 
-    assert made == NoticeTemplates().render("users", said)
+    assert made == NoticeTemplates().render("users", facts)
     assert json.loads(capsys.readouterr().err)["event"] == "template.broken"
 
 

@@ -351,11 +351,11 @@ def test_an_override_stands_in_both_reports(
     assert "- Reason: all is down" in shown.stdout
     assert "with a second factor" in shown.stdout
     assert (written.stdout, file.read_text()) == ("", shown.stdout)
-    [one] = made["overrides"]
-    assert (one["override"]["actor"], one["override"]["command"]) == ("alice", "glass")
-    assert one["override"]["incident"] == overrode.incidents()[0].id
-    assert one["rollback"] == overrode.newest_rollback.id
-    assert [gate["gate"] for gate in one["override"]["skipped"]] == ["freeze"]
+    [override] = made["overrides"]
+    assert (override["override"]["actor"], override["override"]["command"]) == ("alice", "glass")
+    assert override["override"]["incident"] == overrode.incidents()[0].id
+    assert override["rollback"] == overrode.newest_rollback.id
+    assert [gate["gate"] for gate in override["override"]["skipped"]] == ["freeze"]
     assert len(made["pins"]) == (len(pins_of(overrode)) if number else 0)
     assert json.dumps(overrode.documents, default=str) == before
 

@@ -218,13 +218,13 @@ def test_what_there_is_is_gathered() -> None:
         + [Put(proofs.restore_test_path(PROVEN[1].id), encode(PROVEN[1]))]
     )
 
-    found = read_available_points(shop.ports, POLICY)
+    points = read_available_points(shop.ports, POLICY)
 
-    assert found.backups[0].backup.startswith("projects/p/")
-    assert [one.backup for one in found.verified_points if one.backup] == [OLD.id]
-    assert [one.id for one in found.deployments] == ["v1"]
-    assert found.database is not None
-    assert found.database.earliest_at > found.now - WINDOW
+    assert points.backups[0].backup.startswith("projects/p/")
+    assert [one.backup for one in points.verified_points if one.backup] == [OLD.id]
+    assert [one.id for one in points.deployments] == ["v1"]
+    assert points.database is not None
+    assert points.database.earliest_at > points.now - WINDOW
 
 
 @pytest.mark.parametrize("failure", [Rejected("PERMISSION_DENIED: no"), Unavailable("no answer")])
@@ -241,9 +241,9 @@ def test_a_database_that_google_does_not_know_is_gone() -> None:
     shop = World(policy=POLICY)
     shop.store.commit([Put(export_path(OLD.id), encode(OLD))])
 
-    found = read_available_points(shop.ports, POLICY)
+    points = read_available_points(shop.ports, POLICY)
 
-    assert (found.database, [one.backup for one in found.backups]) == (None, [OLD.id])
+    assert (points.database, [one.backup for one in points.backups]) == (None, [OLD.id])
 
 
 def test_forms_are_said_in_one_place() -> None:

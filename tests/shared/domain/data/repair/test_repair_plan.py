@@ -105,9 +105,9 @@ def test_what_means_nothing(said: str, why: str) -> None:
 )
 def test_what_is_gone_through(said: str, gone_through: list[str]) -> None:
     """The declared collections, the database's own, or the one that is named, as it is declared."""
-    found = selected_scopes(parse_selection(said), DECLARED, ["users", "logs", "logs"])
-    assert [one.collection for one in found] == gone_through
-    assert all(one.everywhere == (one.collection in ("orders", "")) for one in found)
+    scopes = selected_scopes(parse_selection(said), DECLARED, ["users", "logs", "logs"])
+    assert [one.collection for one in scopes] == gone_through
+    assert all(one.everywhere == (one.collection in ("orders", "")) for one in scopes)
 
 
 @pytest.mark.parametrize(
@@ -224,8 +224,8 @@ def test_the_moment_before_a_version() -> None:
     just = written - timedelta(microseconds=1)
     assert newest_time_before(version("u/a", written), NOW, earliest) == just
     long_ago = NOW - timedelta(hours=3)
-    found = newest_time_before(version("u/a", long_ago), NOW, earliest)
-    assert found == long_ago - MINUTE
+    time = newest_time_before(version("u/a", long_ago), NOW, earliest)
+    assert time == long_ago - MINUTE
     assert newest_time_before(version("u/a", long_ago), NOW, long_ago) is None
 
 
