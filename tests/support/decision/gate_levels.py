@@ -286,14 +286,6 @@ LEVELS = (
 )
 
 
-def build_gate_input(facts: DecisionFacts, policy: Policy) -> GateInput:
-    """As `evaluate` makes it."""
-    signal = widen_scenario(worst_signal(facts, policy), facts, policy)
-    released = change_since_target(facts, policy)
-    change = restrict_to_failing(released, signal.scenario, facts, policy)
-    return GateInput(facts, policy, signal, change, NOW, "INC", released=released)
-
-
 def record_field_reads(value: S, into: set[str], prefix: str = "") -> S:
     """The same value, which notes the fields of it that are read."""
     kind = type(value)

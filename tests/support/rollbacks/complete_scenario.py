@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from shared.core.codec import decode
 from shared.domain.deployments import deployment
-from shared.domain.deployments.inventory.inventory_parts import RulesFile, RulesSource
 from tests.support.rollbacks.bookshop_resources import CARTS
 from tests.support.runtime.world import World
 
@@ -30,12 +29,6 @@ def approve_rollback(world: World, *people: str) -> None:
     for person in people:
         world.command(person, command="approve", system="bookshop", incident=open_one.id)
         world.settle()
-
-
-def build_ruleset(condition: str) -> RulesSource:
-    """Rules over one collection."""
-    lines = ("match /orders/{id} {", f"allow read: if {condition};", "}")
-    return (RulesFile("rules", "\n".join(lines)),)
 
 
 def live_resources(world: World) -> dict[str, object]:

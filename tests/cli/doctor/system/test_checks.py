@@ -106,7 +106,6 @@ FOUND = FunctionState(
     traffic=SERVICE.traffic,
     latest=SERVICE.latest_ready,
 )
-DAY_BEFORE = NOON - timedelta(days=1)
 PROVEN = Restorability(NOON)
 STABLE = Deployment(
     "v1", "shop", NOON, DeploymentStatus.STABLE, placements({"placeOrder": FOUND}), restorable=PROVEN
