@@ -2,7 +2,6 @@
 
 import io
 import logging
-from typing import Protocol
 
 import pytest
 
@@ -35,16 +34,6 @@ FATES = {
 }
 
 
-class Devices(Protocol):
-    """A sender, and what its devices have got."""
-
-    sender: Sender
-
-    def got(self) -> list[str]:
-        """The tokens of those that have taken a message, in any order."""
-        ...
-
-
 class InMemory:
     def __init__(self) -> None:
         self._fake = FakeSender()
@@ -52,6 +41,7 @@ class InMemory:
         self.sender: Sender = self._fake
 
     def got(self) -> list[str]:
+        """The tokens of those that have taken a message, in any order."""
         return [one.token for one in self._fake.pushed]
 
 
@@ -64,6 +54,10 @@ class OverTheWire:
     def got(self) -> list[str]:
         told = (said["message"]["token"] for _, _, _, said in self._server.told)
         return [token for token in told if FATES[token] is PushResult.TAKEN]
+
+
+Devices = InMemory | OverTheWire
+"""A sender, and what its devices have got."""
 
 
 @pytest.fixture(params=["memory", "wire"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 import pytest
@@ -29,24 +29,6 @@ USERS = Scope("users")
 ORDERS = Scope("orders", everywhere=True)
 
 
-class DocumentsWorld(Protocol):
-    """A database, and what an application does to it."""
-
-    documents: Documents
-
-    def now(self) -> datetime:
-        """The service's time."""
-        ...
-
-    def pass_time(self, by: timedelta) -> None:
-        """Let time pass."""
-        ...
-
-    def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
-        """Let the documents be so; None: gone."""
-        ...
-
-
 class InMemory:
     """The fake."""
 
@@ -56,12 +38,15 @@ class InMemory:
         self.documents: Documents = self._fake
 
     def now(self) -> datetime:
+        """The service's time."""
         return self._clock.now()
 
     def pass_time(self, by: timedelta) -> None:
+        """Let time pass."""
         self._clock.advance(by)
 
     def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
+        """Let the documents be so; None: gone."""
         self._fake.write(HERE, documents)
 
 
@@ -84,6 +69,10 @@ class OverTheWire:
 
     def answer_once(self, call: str, answer: StatusError) -> None:
         answer_once(self.world.faults, call, answer)
+
+
+DocumentsWorld = InMemory | OverTheWire
+"""A database, and what an application does to it."""
 
 
 @pytest.fixture

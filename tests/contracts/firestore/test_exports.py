@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 import pytest
@@ -31,45 +31,6 @@ LATER = timedelta(minutes=10)
 """By then what was begun has ended."""
 
 
-class DatabasesWorld(Protocol):
-    """A database with documents, and what happens to it without the ports."""
-
-    exports: Exports
-    backups: Backups
-
-    def now(self) -> datetime:
-        """The service's time."""
-        ...
-
-    def pass_time(self, by: timedelta) -> None:
-        """Let time pass."""
-        ...
-
-    def hold_documents(self, **counts: int) -> None:
-        """Let the database have at least so many documents per collection."""
-        ...
-
-    def fail_export(self, why: str) -> None:
-        """Let the next export fail when it is due."""
-        ...
-
-    def lose_answer_of_begin(self) -> None:
-        """The next export is begun, and nobody hears of it."""
-        ...
-
-    def files(self, folder: str) -> dict[str, ObjectMetadata]:
-        """What lies in the bucket."""
-        ...
-
-    def schedule(self, recurrence: Recurrence, kept: timedelta) -> None:
-        """Let a native schedule be there."""
-        ...
-
-    def make_backup(self) -> None:
-        """Let a day pass, at whose end the daily schedule has made its backup."""
-        ...
-
-
 class InMemory:
     """The fakes."""
 
@@ -82,27 +43,35 @@ class InMemory:
         self.backups: Backups = self._fake
 
     def now(self) -> datetime:
+        """The service's time."""
         return self._clock.now()
 
     def pass_time(self, by: timedelta) -> None:
+        """Let time pass."""
         self._clock.advance(by)
 
     def hold_documents(self, **counts: int) -> None:
+        """Let the database have at least so many documents per collection."""
         self._fake.hold_documents(HERE, **counts)
 
     def fail_export(self, why: str) -> None:
+        """Let the next export fail when it is due."""
         self._fake.failures.append(why)
 
     def lose_answer_of_begin(self) -> None:
+        """The next export is begun, and nobody hears of it."""
         lose_in_memory(self._fake, "exports.begin")
 
     def files(self, folder: str) -> dict[str, ObjectMetadata]:
+        """What lies in the bucket."""
         return self._mirrors.list_objects(BUCKET, folder)
 
     def schedule(self, recurrence: Recurrence, kept: timedelta) -> None:
+        """Let a native schedule be there."""
         self._fake.schedule(HERE, recurrence, kept)
 
     def make_backup(self) -> None:
+        """Let a day pass, at whose end the daily schedule has made its backup."""
         self.pass_time(DAY)
         self._fake.back_up(HERE, 7 * DAY)
 
@@ -151,6 +120,10 @@ class OverTheWire:
 
     def make_backup(self) -> None:
         self.pass_time(DAY)
+
+
+DatabasesWorld = InMemory | OverTheWire
+"""A database with documents, and what happens to it without the ports."""
 
 
 @pytest.fixture

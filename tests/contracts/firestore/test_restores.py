@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 import pytest
@@ -34,46 +34,6 @@ LATER = timedelta(minutes=15)
 """By then what was begun has ended."""
 
 
-class RestoresWorld(Protocol):
-    """A database with a user, and what backs it up."""
-
-    restores: Restores
-    exports: Exports
-    documents: Documents
-
-    def now(self) -> datetime:
-        """The service's time."""
-        ...
-
-    def pass_time(self, by: timedelta) -> None:
-        """Let time pass."""
-        ...
-
-    def fail_filling(self, why: str) -> None:
-        """Let the next one fail when it is due."""
-        ...
-
-    def lose_answer_of_fill(self) -> None:
-        """The next one is begun, and nobody hears of it."""
-        ...
-
-    def fail_cloning(self, why: str) -> None:
-        """Let the next clone fail when it is due."""
-        ...
-
-    def lose_answer_of_clone(self) -> None:
-        """The next one is begun, and nobody hears of it."""
-        ...
-
-    def change_user(self) -> None:
-        """Let the user be another from now on."""
-        ...
-
-    def native_backup(self) -> str:
-        """The name of one that is ready."""
-        ...
-
-
 class InMemory:
     """The fakes."""
 
@@ -92,27 +52,35 @@ class InMemory:
         self._kept = documents
 
     def now(self) -> datetime:
+        """The service's time."""
         return self._clock.now()
 
     def pass_time(self, by: timedelta) -> None:
+        """Let time pass."""
         self._clock.advance(by)
 
     def fail_filling(self, why: str) -> None:
+        """Let the next one fail when it is due."""
         self._fake.failures.append(why)
 
     def lose_answer_of_fill(self) -> None:
+        """The next one is begun, and nobody hears of it."""
         lose_in_memory(self._fake, "restores.fill")
 
     def fail_cloning(self, why: str) -> None:
+        """Let the next clone fail when it is due."""
         self.fail_filling(why)
 
     def lose_answer_of_clone(self) -> None:
+        """The next one is begun, and nobody hears of it."""
         lose_in_memory(self._fake, "restores.clone")
 
     def change_user(self) -> None:
+        """Let the user be another from now on."""
         self._kept.write(HERE, {"users/ada": {"n": 2}})
 
     def native_backup(self) -> str:
+        """The name of one that is ready."""
         self._databases.back_up(HERE, DAY)
         return self._databases.backups(HERE)[-1].name
 
@@ -157,6 +125,10 @@ class OverTheWire:
 
     def answer_once(self, call: str, answer: StatusError) -> None:
         answer_once(self._world.faults, call, answer)
+
+
+RestoresWorld = InMemory | OverTheWire
+"""A database with a user, and what backs it up."""
 
 
 @pytest.fixture

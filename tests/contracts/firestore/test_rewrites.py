@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 import pytest
@@ -26,21 +26,6 @@ from tests.support.fakes.runtime.clock import FakeClock
 HERE = "(default)"
 
 
-class RewritesWorld(Protocol):
-    """A database that an application writes, too."""
-
-    documents: Documents
-    rewrites: Rewrites
-
-    def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
-        """The application lets the documents be so; None: gone."""
-        ...
-
-    def lose_answer(self) -> None:
-        """The next rewrite takes effect, and nobody hears of it."""
-        ...
-
-
 class InMemory:
     """The fakes."""
 
@@ -51,9 +36,11 @@ class InMemory:
         self.rewrites: Rewrites = self._rewrites
 
     def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
+        """The application lets the documents be so; None: gone."""
         self._documents.write(HERE, documents)
 
     def lose_answer(self) -> None:
+        """The next rewrite takes effect, and nobody hears of it."""
         lose_in_memory(self._rewrites, "rewrites.rewrite")
 
 
@@ -71,6 +58,10 @@ class OverTheWire:
 
     def lose_answer(self) -> None:
         lose_on_the_wire(self.world.faults, "BatchWrite")
+
+
+RewritesWorld = InMemory | OverTheWire
+"""A database that an application writes, too."""
 
 
 @pytest.fixture

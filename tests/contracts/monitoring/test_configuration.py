@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -40,12 +40,6 @@ RUN = frozenset({"configuration_name", "location", "project_id", "revision_name"
 BY = frozenset({"response_code", "response_code_class", "route"})
 
 
-class MonitoringWorld(Protocol):
-    """One signal's alert policy, another that is off, a dashboard, and requests."""
-
-    monitoring: MonitoringSettings
-
-
 class InMemory:
     """The fake."""
 
@@ -79,6 +73,10 @@ class OverTheWire:
         cloud.watch.policies = {SHOP.project: [slow]}
         cloud.watch.dashboards = {SHOP.project: [page]}
         cloud.clock.advance(timedelta(minutes=10))
+
+
+MonitoringWorld = InMemory | OverTheWire
+"""One signal's alert policy, another that is off, a dashboard, and requests."""
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -33,24 +33,6 @@ SECOND = timedelta(seconds=1)
 SHOP: Policy = policy()
 
 
-class Place(Protocol):
-    """Somewhere that people sign in."""
-
-    identity: TokenVerifier
-
-    def person(self, **changes: Any) -> str:
-        """A well-signed token of Ada, a commander with a second factor, but for these claims."""
-        ...
-
-    def service(self, audience: str, **changes: Any) -> str:
-        """A well-signed token of a service account, but for these claims."""
-        ...
-
-    def change(self, what: str) -> None:
-        """Ada is disabled, revoked or deleted."""
-        ...
-
-
 class InMemory:
     """The fake."""
 
@@ -60,12 +42,15 @@ class InMemory:
         self.identity: TokenVerifier = self._fake
 
     def person(self, **changes: Any) -> str:
+        """A well-signed token of Ada, a commander with a second factor, but for these claims."""
         return self._fake.person(**changes)
 
     def service(self, audience: str, **changes: Any) -> str:
+        """A well-signed token of a service account, but for these claims."""
         return self._fake.service(audience, **changes)
 
     def change(self, what: str) -> None:
+        """Ada is disabled, revoked or deleted."""
         self.clock.advance(2 * SECOND)
         match what:
             case "disabled":
@@ -109,6 +94,10 @@ class Embedded:
                 self._place.users.remove(self._uid)
                 return
         self._place.put(self._account)
+
+
+Place = InMemory | Embedded
+"""Somewhere that people sign in."""
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from typing import Protocol
 
 import pytest
 from google.iam.v1.iam_policy_pb2 import SetIamPolicyRequest
@@ -50,18 +49,6 @@ BARE = Subscription(
 PUBLISHER = "roles/pubsub.publisher"
 READER = "roles/storage.legacyObjectReader"
 VALUES = values_bucket(SHOP.project)
-
-
-class InstallationWorld(Protocol):
-    """Topics, and a hand that sets up the rest."""
-
-    installation: OperationsProject
-
-    def subscribe(self, wanted: Subscription) -> None: ...
-
-    def grant(self, topic: str, role: str, *members: str) -> None: ...
-
-    def grant_on_bucket(self, role: str, *members: str) -> None: ...
 
 
 class InMemory:
@@ -124,6 +111,10 @@ class OverTheWire:
         policy = self._values.get_iam_policy()
         policy.bindings.append({"role": role, "members": {*members}})
         self._values.set_iam_policy(policy)
+
+
+InstallationWorld = InMemory | OverTheWire
+"""Topics, and a hand that sets up the rest."""
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import grpc
 import pytest
@@ -37,15 +36,6 @@ BUCKET = "storage.googleapis.com/buckets.get"
 TOPIC = "google.pubsub.v1.Publisher/ListTopicSubscriptions"
 
 
-class ProvisionsWorld(Protocol):
-    """Topics of the project `demo`: `draw-again`, with a subscription, and `unheard`.
-
-    And a bucket in each place, named after it.
-    """
-
-    provisions: AssetDependencies
-
-
 class InMemory:
     """The fake."""
 
@@ -76,6 +66,13 @@ class OverTheWire:
                 raise StatusError(status, "injected")
 
         self._faults.add(hook)
+
+
+ProvisionsWorld = InMemory | OverTheWire
+"""Topics of the project `demo`: `draw-again`, with a subscription, and `unheard`.
+
+And a bucket in each place, named after it.
+"""
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
-from typing import Protocol
 
 import pytest
 
@@ -22,14 +21,6 @@ from tests.support.fakes.runtime.clock import START
 PROJECT, REGION, JOB = "operations", "us-east1", "rollback-dead-man"
 NAME = f"projects/{PROJECT}/locations/{REGION}/jobs/{JOB}"
 LATER = START + timedelta(minutes=1)
-
-
-class TimetableWorld(Protocol):
-    """One job in one region, and a hand that runs it."""
-
-    timetable: SchedulerRuns
-
-    def ran(self, code: int) -> None: ...
 
 
 class InMemory:
@@ -54,6 +45,10 @@ class OverTheWire:
 
     def ran(self, code: int) -> None:
         self._scheduler.record_run(NAME, LATER, code)
+
+
+TimetableWorld = InMemory | OverTheWire
+"""One job in one region, and a hand that runs it."""
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What every Bus keeps, in memory and over gRPC to an embedded Pub/Sub."""
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import grpc
 import pytest
@@ -25,16 +24,6 @@ from tests.support.fakes.pubsub.bus import MemoryBus
 TOPIC = "rollback-work"
 SUBSCRIPTION = "projects/demo/subscriptions/all"
 Message = tuple[bytes, dict[str, str]]
-
-
-class BusWorld(Protocol):
-    """A bus with one topic, and what its subscriber gets."""
-
-    bus: Bus
-
-    def kept(self) -> list[Message]: ...
-
-    def lose_next_answer(self) -> None: ...
 
 
 class InMemory:
@@ -69,6 +58,10 @@ class OverTheWire:
 
     def lose_next_answer(self) -> None:
         lose_on_the_wire(self._faults, "Publish")
+
+
+BusWorld = InMemory | OverTheWire
+"""A bus with one topic, and what its subscriber gets."""
 
 
 @pytest.fixture(params=["memory", "wire"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import pytest
 from google.pubsub_v1 import types
@@ -39,18 +38,6 @@ NATIVE = {
     "CloudPubSubDeadLetterSourceTopicPublishTime": "2026-03-02T12:00:05.250+00:00",
 }
 """What Pub/Sub adds to a message that it gives up."""
-
-
-class LettersWorld(Protocol):
-    """Dead letters, and the topic that they came from."""
-
-    letters: DeadLetters
-
-    def refuse(self, letter: DeadLetter) -> None: ...
-
-    def republished(self) -> list[tuple[bytes, dict[str, str]]]: ...
-
-    def lapse(self) -> None: ...
 
 
 class InMemory:
@@ -99,6 +86,10 @@ class OverTheWire:
 
     def lapse(self) -> None:
         self._cloud.clock.advance(topics.ACK_DEADLINE)
+
+
+LettersWorld = InMemory | OverTheWire
+"""Dead letters, and the topic that they came from."""
 
 
 @pytest.fixture

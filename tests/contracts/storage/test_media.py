@@ -1,7 +1,6 @@
 """What every Media keeps, in memory and over HTTP to an embedded Cloud Storage."""
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import grpc
 import pytest
@@ -17,20 +16,6 @@ from tests.contracts.support.lost_answers import answer_once
 from tests.support.fakes.storage.media import MemoryMedia
 
 
-class MediaWorld(Protocol):
-    """Files in the bucket `media`."""
-
-    media: Media
-
-    def put(self, name: str, content: bytes) -> None:
-        """Let a file be there."""
-        ...
-
-    def break_it(self, name: str) -> None:
-        """Let a file be there that cannot be read."""
-        ...
-
-
 class InMemory:
     """The fake."""
 
@@ -39,9 +24,11 @@ class InMemory:
         self.media: Media = self._fake
 
     def put(self, name: str, content: bytes) -> None:
+        """Let a file be there."""
         self._fake.files[f"gs://media/{name}"] = content
 
     def break_it(self, name: str) -> None:
+        """Let a file be there that cannot be read."""
         self._fake.files[f"gs://media/{name}"] = None
 
 
@@ -62,6 +49,10 @@ class OverTheWire:
 
     def answer_once(self, status: grpc.StatusCode) -> None:
         answer_once(self._faults, "objects.get", StatusError(status, "injected"))
+
+
+MediaWorld = InMemory | OverTheWire
+"""Files in the bucket `media`."""
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What every Mirrors keeps, in memory and over HTTP to an embedded Cloud Storage."""
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import grpc
 import pytest
@@ -24,20 +23,6 @@ LARGE = bytes(range(256)) * 10_000
 """More than two parts."""
 
 
-class MirrorsWorld(Protocol):
-    """Two buckets, and what is put into them without the port."""
-
-    mirrors: Mirrors
-
-    def put(self, bucket: str, name: str, content: bytes) -> None:
-        """Let an object be there."""
-        ...
-
-    def content(self, bucket: str, name: str) -> bytes:
-        """What an object holds."""
-        ...
-
-
 class InMemory:
     """The fake."""
 
@@ -47,9 +32,11 @@ class InMemory:
         self.mirrors: Mirrors = self.memory
 
     def put(self, bucket: str, name: str, content: bytes) -> None:
+        """Let an object be there."""
         self.memory.buckets[bucket][name] = content
 
     def content(self, bucket: str, name: str) -> bytes:
+        """What an object holds."""
         return self.memory.buckets[bucket][name]
 
 
@@ -69,6 +56,10 @@ class OverTheWire:
 
     def answer_once(self, call: str, answer: StatusError) -> None:
         answer_once(self._faults, call, answer)
+
+
+MirrorsWorld = InMemory | OverTheWire
+"""Two buckets, and what is put into them without the port."""
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from threading import Event
 from threading import enumerate as enumerate_threads
-from typing import Protocol
 
 import grpc
 import pytest
@@ -19,16 +18,6 @@ from tests.contracts.support.lost_answers import answer_once, lose_in_memory
 from tests.support.fakes.storage.objects import MemoryObjects
 
 
-class ObjectsWorld(Protocol):
-    """Objects, and the troubles of the way to them."""
-
-    objects: ObjectStore
-
-    def lose_answer_of_create(self) -> None:
-        """The next create takes effect, and its answer is lost."""
-        ...
-
-
 class InMemory:
     """The fake."""
 
@@ -37,6 +26,7 @@ class InMemory:
         self.objects: ObjectStore = self._memory
 
     def lose_answer_of_create(self) -> None:
+        """The next create takes effect, and its answer is lost."""
         lose_in_memory(self._memory, "objects.create")
 
 
@@ -53,6 +43,10 @@ class OverTheWire:
 
     def answer_once(self, verb: str, answer: StatusError, moment: CallMoment = CallMoment.BEFORE) -> None:
         answer_once(self.faults, f"objects.{verb}", answer, moment)
+
+
+ObjectsWorld = InMemory | OverTheWire
+"""Objects, and the troubles of the way to them."""
 
 
 @pytest.fixture

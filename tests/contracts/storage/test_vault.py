@@ -1,7 +1,6 @@
 """What every Vault keeps, in memory and over HTTP to an embedded Cloud Storage."""
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import pytest
 
@@ -22,20 +21,6 @@ from tests.support.fakes.storage.vault import MemoryVault, source_content
 OBJECT = "pay/function-source.zip"
 
 
-class VaultWorld(Protocol):
-    """A vault, and a bucket of sources beside it."""
-
-    vault: Vault
-    sources: list[SourceObject]
-    """Two generations of one object."""
-
-    def content(self, source: SourceObject) -> bytes: ...
-
-    def lose_answer(self, verb: str) -> None:
-        """The next copy or keep takes effect, and its answer is lost."""
-        ...
-
-
 class InMemory:
     """The fake."""
 
@@ -43,12 +28,14 @@ class InMemory:
         self._fake = MemoryVault(FakeClock(), "kept")
         self.vault: Vault = self._fake
         self.sources = [SourceObject("sources", OBJECT, 1), SourceObject("sources", OBJECT, 2)]
+        """Two generations of one object."""
         self._fake.lost.add(SourceObject("sources", OBJECT, 3))
 
     def content(self, source: SourceObject) -> bytes:
         return source_content(source)
 
     def lose_answer(self, verb: str) -> None:
+        """The next copy or keep takes effect, and its answer is lost."""
         lose_in_memory(self._fake, f"kept.{verb}")
 
 
@@ -72,6 +59,10 @@ class OverTheWire:
     def lose_answer(self, verb: str) -> None:
         call = {"copy": "rewrite", "keep": "insert"}[verb]
         answer_once(self._faults, f"objects.{call}", Dropped("cut"), CallMoment.AFTER)
+
+
+VaultWorld = InMemory | OverTheWire
+"""A vault, and a bucket of sources beside it."""
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -31,45 +30,6 @@ COPIES = "shop-copies"
 DEFINITION = {"buildConfig": {"runtime": "nodejs20", "entryPoint": "placeOrder"}}
 
 
-class BuilderWorld(Protocol):
-    """An application whose first release we keep, its control planes, and time, which stands still.
-
-    `kept` says how `placeOrder` ran at first; it has been released anew since.
-    """
-
-    builder: Builder
-    platform: Platform
-    kept: Recipe
-
-    def advance(self, seconds: float) -> None: ...
-
-    def lose_source(self) -> None:
-        """Our copy of the source is gone."""
-        ...
-
-    def destroy_secret(self) -> None:
-        """What the kept release needs at its start can be read no more."""
-        ...
-
-    def deploy_elsewhere(self) -> None:
-        """Somebody else deploys placeOrder: it takes a while."""
-        ...
-
-    def delete(self) -> None:
-        """Somebody deletes placeOrder."""
-        ...
-
-    def become_first_generation(self) -> None: ...
-
-    def refuse_writes(self) -> None:
-        """The write quota is spent."""
-        ...
-
-    def lose_answer(self) -> None:
-        """The next deployment is accepted, and its answer is lost."""
-        ...
-
-
 class InMemory:
     """The fakes."""
 
@@ -88,16 +48,20 @@ class InMemory:
         self._clock.sleep(seconds)
 
     def lose_source(self) -> None:
+        """Our copy of the source is gone."""
         self._builds.missing.add("placeOrder")
 
     def destroy_secret(self) -> None:
+        """What the kept release needs at its start can be read no more."""
         self._builds.unstarted.add("placeOrder")
 
     def deploy_elsewhere(self) -> None:
+        """Somebody else deploys placeOrder: it takes a while."""
         theirs = replace(self.kept, source=SourceObject("theirs", "theirs.zip", 1))
         self._builds.begin("placeOrder", theirs)
 
     def delete(self) -> None:
+        """Somebody deletes placeOrder."""
         self._fake.delete_function("placeOrder")
 
     def become_first_generation(self) -> None:
@@ -115,9 +79,11 @@ class InMemory:
         self.kept = replace(self.kept, generation=Generation.FIRST)
 
     def refuse_writes(self) -> None:
+        """The write quota is spent."""
         self._builds.throttled = timedelta(seconds=5)
 
     def lose_answer(self) -> None:
+        """The next deployment is accepted, and its answer is lost."""
         lose_in_memory(self._builds, "builder.build")
 
 
@@ -185,6 +151,13 @@ class OverTheWire:
 
     def lose_answer(self) -> None:
         lose_on_the_wire(self._cloud.faults, "UpdateFunction")
+
+
+BuilderWorld = InMemory | OverTheWire
+"""An application whose first release we keep, its control planes, and time, which stands still.
+
+`kept` says how `placeOrder` ran at first; it has been released anew since.
+"""
 
 
 def _kept(state: FunctionState, values: SourceObject | None) -> Recipe:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from random import Random
-from typing import Protocol
 
 from local.application import Part
 from local.application.application import LATENCY
@@ -38,56 +37,6 @@ PASSWORD = "hush hush"
 TEST_ACCOUNT = ProbeAccount("probe@shop.example", password_secret="password", api_key_secret="api-key")
 
 
-class PlatformWorld(Protocol):
-    """An application of two functions, its control planes, and time, which stands still."""
-
-    platform: Platform
-    metrics: Metrics
-    prober: Prober
-
-    def now(self) -> datetime: ...
-
-    def advance(self, seconds: float) -> None: ...
-
-    def deploy(
-        self, function: str, failure_rate: float = 0.0, *, ready: bool = True, slowdown: float = 1.0
-    ) -> None: ...
-
-    def configure(self, function: str, configuration: RevisionConfiguration) -> None:
-        """A release with another configuration."""
-        ...
-
-    def allow(self, function: str, *members: str) -> None:
-        """These alone may call the function."""
-        ...
-
-    def lose_image(self, function: str) -> None:
-        """The first revision of the function comes up no more."""
-        ...
-
-    def feed(self, function: str, waiting: int, *, queue: bool = False) -> None:
-        """So many events, or tasks, wait for the function, and come again when it fails."""
-        ...
-
-    def fail_late(self, function: str, error: str) -> None:
-        """The next shift of the function ends in an error."""
-        ...
-
-    def limit_writes(self, quota: WriteQuota) -> None: ...
-
-    def let_in(self, email: str, *, lets: bool) -> None:
-        """Identity Platform takes the password of that account, or refuses whoever has it."""
-        ...
-
-    def fail_sign_ins(self, rate: float) -> None:
-        """From now on so many of those who sign in fail to."""
-        ...
-
-    def lose_answer_of_shift(self) -> None:
-        """The next shift takes effect, and its answer is lost."""
-        ...
-
-
 class InMemory:
     """The fakes."""
 
@@ -113,6 +62,7 @@ class InMemory:
         self._fake.deploy([function], failure_rate=failure_rate, ready=ready, seconds=seconds)
 
     def configure(self, function: str, configuration: RevisionConfiguration) -> None:
+        """A release with another configuration."""
         uses = (SecretUse(place, *bound.split("/")) for place, bound in configuration.secrets.items())
         plain = {"RELEASE": "r", **configuration.environment}
         configured_so = build_configuration(
@@ -127,28 +77,35 @@ class InMemory:
         self._fake.deploy([function], configuration=configured_so)
 
     def allow(self, function: str, *members: str) -> None:
+        """These alone may call the function."""
         self._fake.services()[function].invokers = members
 
     def lose_image(self, function: str) -> None:
+        """The first revision of the function comes up no more."""
         self._fake.lose_image(function)
 
     def feed(self, function: str, waiting: int, *, queue: bool = False) -> None:
+        """So many events, or tasks, wait for the function, and come again when it fails."""
         service = self._fake.services()[function]
         service.waiting, service.queue = waiting, queue
 
     def fail_late(self, function: str, error: str) -> None:
+        """The next shift of the function ends in an error."""
         self._fake.fail_late(function, error)
 
     def limit_writes(self, quota: WriteQuota) -> None:
         self._fake.limit_writes(quota)
 
     def let_in(self, email: str, *, lets: bool) -> None:
+        """Identity Platform takes the password of that account, or refuses whoever has it."""
         (self._prober.refused.discard if lets else self._prober.refused.add)(email)
 
     def fail_sign_ins(self, rate: float) -> None:
+        """From now on so many of those who sign in fail to."""
         self._metrics.fail_sign_ins(rate)
 
     def lose_answer_of_shift(self) -> None:
+        """The next shift takes effect, and its answer is lost."""
         lose_in_memory(self._fake, "platform.shift")
 
 
@@ -211,6 +168,10 @@ class OverTheWire:
 
     def lose_answer_of_shift(self) -> None:
         lose_on_the_wire(self._cloud.faults, "UpdateService")
+
+
+PlatformWorld = InMemory | OverTheWire
+"""An application of two functions, its control planes, and time, which stands still."""
 
 
 def keep_secret(clients: Clients, values: Mapping[str, str]) -> None:

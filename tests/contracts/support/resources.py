@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from google.cloud.firestore_admin_v1 import Field
@@ -59,94 +59,6 @@ NAME = IndexField("__name__", "DESCENDING")
 """What the service puts behind the fields of every index."""
 
 
-class EstateWorld(Protocol):
-    """One site, one template, one release, one secret, one job; nothing else happens to them."""
-
-    estate: ProtectedResources
-
-    def now(self) -> datetime: ...
-
-    def advance(self, seconds: float) -> None: ...
-
-    def release(self, channel: str = "live") -> str:
-        """A new version is released to a channel, which is made if need be; its short name."""
-        ...
-
-    def release_again(self, version: str) -> None:
-        """A version that was live before is released once more."""
-        ...
-
-    def expire(self, version: str) -> None:
-        """A version is deleted, which is not live."""
-        ...
-
-    def publish(self, colour: str) -> None: ...
-
-    def delete_ruleset(self, ruleset: str) -> None: ...
-
-    def put_rules(self) -> None: ...
-
-    def configure(self, state: str) -> None:
-        """The state of multi-factor authentication."""
-        ...
-
-    def create_index(self) -> None:
-        """The one that is `INDEX`."""
-        ...
-
-    def let_expire(self, database: str, expiry: TtlField) -> None:
-        """By a policy of the database's own."""
-        ...
-
-    def sign_up(self, *people: str) -> None:
-        """They sign in from now on, by these ids."""
-        ...
-
-    def add_version(self) -> None: ...
-
-    def disable(self, version: str) -> None: ...
-
-    def pause(self) -> None: ...
-
-    def listen(self, trigger: EventarcTrigger, destination: dict[str, Any]) -> None:
-        """One more trigger, to what is said in two ways."""
-        ...
-
-    def silence(self, location: str) -> None:
-        """It gives no answer about triggers any more."""
-        ...
-
-    def grant(self, role: str, condition: str = "") -> None:
-        """One more role for `ACCOUNT`."""
-        ...
-
-    def make_role(self, role: str, *permissions: str) -> str:
-        """One more custom role of the project; its full name."""
-        ...
-
-    def delete_role(self, role: str) -> None: ...
-
-    def turn_off(self) -> None:
-        """`ACCOUNT`, which is there."""
-        ...
-
-    def delete_account(self) -> None:
-        """The same."""
-        ...
-
-    def delete_image(self, image: str) -> None:
-        """One of those in `REPOSITORY`."""
-        ...
-
-    def clean_up(self, policies: dict[str, Any], *, dry_run: bool = False) -> None:
-        """The clean-up policies of `REPOSITORY`, as Artifact Registry takes them."""
-        ...
-
-    def decommission(self) -> None:
-        """The runtime nodejs20, of both generations."""
-        ...
-
-
 class InMemory:
     """The fake."""
 
@@ -177,6 +89,7 @@ class InMemory:
         self._clock.sleep(seconds)
 
     def release(self, channel: str = "live") -> str:
+        """A new version is released to a channel, which is made if need be; its short name."""
         self._made += 1
         version, site = f"v{self._made}", self._fake.sites[SITE]
         self._fake.statuses[SITE, version] = "FINALIZED"
@@ -188,6 +101,7 @@ class InMemory:
         return version
 
     def release_again(self, version: str) -> None:
+        """A version that was live before is released once more."""
         site = self._fake.sites[SITE]
         self._fake.sites[SITE] = replace(site, version=version, released_at=self.now())
 
@@ -195,6 +109,7 @@ class InMemory:
         self._fake.land_template(TEMPLATE % colour)
 
     def expire(self, version: str) -> None:
+        """A version is deleted, which is not live."""
         self._fake.statuses[SITE, version] = "DELETED"
 
     def delete_ruleset(self, ruleset: str) -> None:
@@ -206,15 +121,19 @@ class InMemory:
         self._fake.released[RELEASE] = RulesRelease(f"r{self._made}", self.now())
 
     def configure(self, state: str) -> None:
+        """The state of multi-factor authentication."""
         self._fake.configured["mfa.state"] = state
 
     def create_index(self) -> None:
+        """The one that is `INDEX`."""
         self._fake.declared.append(replace(INDEX, fields=(*INDEX.fields, NAME)))
 
     def let_expire(self, database: str, expiry: TtlField) -> None:
+        """By a policy of the database's own."""
         self._fake.expiring.setdefault(database, []).append(expiry)
 
     def sign_up(self, *people: str) -> None:
+        """They sign in from now on, by these ids."""
         self._fake.sessions_since |= dict.fromkeys(people, 0)
 
     def add_version(self) -> None:
@@ -229,17 +148,21 @@ class InMemory:
         self._fake.scheduled[JOB] = replace(self._fake.scheduled[JOB], state="PAUSED")
 
     def listen(self, trigger: EventarcTrigger, destination: dict[str, Any]) -> None:
+        """One more trigger, to what is said in two ways."""
         self._fake.hearing.append(trigger)
 
     def silence(self, location: str) -> None:
+        """It gives no answer about triggers any more."""
         self._fake.unreachable.append(location)
 
     def grant(self, role: str, condition: str = "") -> None:
+        """One more role for `ACCOUNT`."""
         held = set(self._fake.granted.get(ACCOUNT, ()))
         held.add(f"{role} if {condition}" if condition else role)
         self._fake.granted[ACCOUNT] = tuple(sorted(held))
 
     def make_role(self, role: str, *permissions: str) -> str:
+        """One more custom role of the project; its full name."""
         name = f"projects/{PROJECT}/roles/{role}"
         self._fake.permitted[name] = frozenset(permissions)
         return name
@@ -248,19 +171,24 @@ class InMemory:
         self._fake.permitted[role] = frozenset()
 
     def turn_off(self) -> None:
+        """`ACCOUNT`, which is there."""
         self._fake.account_states[ACCOUNT] = AccountState.DISABLED
 
     def delete_account(self) -> None:
+        """The same."""
         del self._fake.account_states[ACCOUNT]
 
     def delete_image(self, image: str) -> None:
+        """One of those in `REPOSITORY`."""
         del self._fake.pushed[REPOSITORY][image]
 
     def clean_up(self, policies: dict[str, Any], *, dry_run: bool = False) -> None:
+        """The clean-up policies of `REPOSITORY`, as Artifact Registry takes them."""
         shown = {"cleanupPolicies": policies, "cleanupPolicyDryRun": dry_run}
         self._fake.cleaned[REPOSITORY] = from_builtins(shown, Cleanup)
 
     def decommission(self) -> None:
+        """The runtime nodejs20, of both generations."""
         self._fake.supported = set()
 
 
@@ -407,6 +335,10 @@ class OverTheWire:
 
     def _product(self, host: str) -> Product:
         return Product(self._cloud, host)
+
+
+EstateWorld = InMemory | OverTheWire
+"""One site, one template, one release, one secret, one job; nothing else happens to them."""
 
 
 @contextmanager

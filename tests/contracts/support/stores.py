@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
-from typing import Protocol
 
 import grpc
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
@@ -26,24 +25,6 @@ from tests.support.fakes.runtime.hooks import no_hook
 COMMIT = "google.firestore.v1.Firestore/Commit"
 
 
-class StoreWorld(Protocol):
-    """A store and the troubles that its surroundings can make."""
-
-    store: Store
-
-    def lose_next_answer(self) -> None:
-        """The next commit takes effect, and its answer is lost."""
-        ...
-
-    def contend(self, path: str, times: int) -> None:
-        """The next commits of a transaction that read `path` find that others were there."""
-        ...
-
-    def calm(self) -> None:
-        """No trouble any more."""
-        ...
-
-
 class InMemory:
     """The fake."""
 
@@ -52,9 +33,11 @@ class InMemory:
         self.store: Store = self.memory
 
     def lose_next_answer(self) -> None:
+        """The next commit takes effect, and its answer is lost."""
         lose_in_memory(self.memory, "store.commit")
 
     def contend(self, path: str, times: int) -> None:
+        """The next commits of a transaction that read `path` find that others were there."""
         left = times
 
         def hook(verb: str, side: str) -> None:
@@ -69,6 +52,7 @@ class InMemory:
         self.memory.hook = hook
 
     def calm(self) -> None:
+        """No trouble any more."""
         self.memory.hook = no_hook
 
 
@@ -110,6 +94,10 @@ class OverTheWire:
     def calm(self) -> None:
         for hook in self._hooks:
             self._faults.remove(hook)
+
+
+StoreWorld = InMemory | OverTheWire
+"""A store and the troubles that its surroundings can make."""
 
 
 @contextmanager
