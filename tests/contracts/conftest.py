@@ -8,17 +8,17 @@ from firebase_admin import messaging
 from shared.adapters.gcp.firebase.messaging import FirebasePush
 from tests.contracts.support.channels import Anonymous, Server
 from tests.contracts.support.http_server import serving
-from tests.contracts.support.platforms import InMemory, PlatformWorld, embedded
+from tests.contracts.support.platforms import InMemory, OverTheWire, embedded
+from tests.contracts.support.worlds import both_worlds
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> Iterator[PlatformWorld]:
-    """A fresh world for each test."""
-    if request.param == "memory":
-        yield InMemory()
-        return
+@pytest.fixture
+def wire() -> Iterator[OverTheWire]:
     with embedded() as cloud:
         yield cloud
+
+
+world = both_worlds(InMemory)
 
 
 @pytest.fixture

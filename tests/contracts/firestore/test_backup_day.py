@@ -8,7 +8,6 @@ from google.cloud.firestore_admin_v1 import types
 from msgspec.structs import replace
 
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from local.faults.plan import FaultPlan, OperationFault
 from responders.backups.export import advance_exports
 from responders.backups.native_backups import check_native_backups
@@ -17,9 +16,9 @@ from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.policy.resources import BackupRules
 from shared.state.reader import StateReader
 from shared.wiring.adapters import Wiring
-from shared.wiring.settings import Settings
 from tests.local.support.rest import SHOP
 from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.embedded_cloud import embedded_cloud, wired
 
 DATABASE = "projects/shop/databases/(default)"
 RULES = BackupRules(bucket="shop-exports", second="shop-copies", collections=("a",), native=True)
@@ -30,30 +29,18 @@ NO_SPACE = OperationFault(f"{DATABASE}/exportDocuments", failure="no space", tim
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    cloud = Cloud.start(
-        [POLICY],
-        seed=1,
-        clock=CloudClock(START - timedelta(hours=2), scale=0),
-        alerter=False,
-        ticks=False,
-        point_in_time_recovery=True,
-    )
-    yield cloud
-    cloud.stop()
+    with embedded_cloud(POLICY, at=START - timedelta(hours=2), point_in_time_recovery=True) as cloud:
+        yield cloud
 
 
 @pytest.fixture
 def wiring(cloud: Cloud) -> Iterator[Wiring]:
     """The responders of the shop, whose state lies beside its documents."""
-    url = f"http://{cloud.addresses['control']}"
-    settings = Settings(cloud.home, database="(default)", local_cloud=url)
-    writer = Wiring(settings, {}, deployed=False)
-    writer.store.commit([Create(f"a/{number}", {"n": number}) for number in range(3)])
-    writer.close()
+    with wired(cloud, database="(default)") as writer:
+        writer.store.commit([Create(f"a/{number}", {"n": number}) for number in range(3)])
     cloud.clock.advance(5 * MINUTE)
-    wiring = Wiring(settings, {POLICY.system: POLICY}, deployed=False)
-    yield wiring
-    wiring.close()
+    with wired(cloud, POLICY, database="(default)") as wiring:
+        yield wiring
 
 
 def pass_time(cloud: Cloud, wiring: Wiring, span: timedelta, step: timedelta = MINUTE) -> None:

@@ -8,7 +8,6 @@ import pytest
 from msgspec.structs import replace
 
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from responders.jobs.data_check import advance_data_checks
 from shared.adapters.clock import EmbeddedClock
 from shared.core.codec import decode
@@ -19,9 +18,9 @@ from shared.domain.data.integrity.scan import ScanRun
 from shared.domain.policy.data_rules import Collection, IntegrityRules
 from shared.domain.signals.alert import Alert
 from shared.wiring.adapters import Wiring
-from shared.wiring.settings import Settings
 from tests.contracts.support.application_writes import commit
 from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.embedded_cloud import embedded_cloud, wired
 from tests.support.runtime.world import CHECKED
 
 MINUTE = timedelta(minutes=1)
@@ -75,21 +74,11 @@ class Shop:
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
-    cloud = Cloud.start(
-        [POLICY],
-        seed=1,
-        clock=CloudClock(START - timedelta(hours=2), scale=0),
-        alerter=False,
-        ticks=False,
-        point_in_time_recovery=True,
-    )
-    cloud.buckets.create("bookshop-media")
-    url = f"http://{cloud.addresses['control']}"
-    settings = Settings(cloud.home, local_cloud=url)
-    wiring = Wiring(settings, {POLICY.system: POLICY}, deployed=False)
-    yield Shop(cloud, wiring)
-    wiring.close()
-    cloud.stop()
+    begun_at = START - timedelta(hours=2)
+    with embedded_cloud(POLICY, at=begun_at, point_in_time_recovery=True) as cloud:
+        cloud.buckets.create("bookshop-media")
+        with wired(cloud, POLICY) as wiring:
+            yield Shop(cloud, wiring)
 
 
 def test_damage_over_the_wire(shop: Shop) -> None:

@@ -17,6 +17,7 @@ from shared.ports.documents import Documents
 from tests.contracts.support.application_writes import commit
 from tests.contracts.support.every_value import EVERYTHING
 from tests.contracts.support.lost_answers import answer_once
+from tests.contracts.support.worlds import both_worlds
 from tests.local.support.firestore_admin import DATABASE, World, running
 from tests.support.fakes.firestore.documents import FakeDocuments
 from tests.support.fakes.runtime.clock import FakeClock
@@ -83,12 +84,7 @@ def wire() -> Iterator[OverTheWire]:
         clients.close()
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> DocumentsWorld:
-    if request.param == "memory":
-        return InMemory()
-    over_the_wire: OverTheWire = request.getfixturevalue("wire")
-    return over_the_wire
+world = both_worlds(InMemory)
 
 
 def minute(world: DocumentsWorld) -> datetime:

@@ -17,6 +17,7 @@ from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailab
 from shared.domain.data.backups.backup_records import Export, ObjectMetadata, Recurrence
 from shared.ports.backups import Backups, Exports
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory, lose_on_the_wire
+from tests.contracts.support.worlds import both_worlds
 from tests.local.support.firestore_admin import BUCKET, DATABASE, World, running
 from tests.support.fakes.firestore.databases import FakeDatabases
 from tests.support.fakes.runtime.clock import FakeClock
@@ -41,6 +42,7 @@ class InMemory:
         self._fake = FakeDatabases(self._clock, self._mirrors)
         self.exports: Exports = self._fake
         self.backups: Backups = self._fake
+        self.hold_documents(users=2, orders=1)
 
     def now(self) -> datetime:
         """The service's time."""
@@ -84,6 +86,7 @@ class OverTheWire:
         admin = clients.firestore_admin
         self.exports: Exports = FirestoreExports(admin, "shop")
         self.backups: Backups = FirestoreBackups(admin, "shop")
+        self.hold_documents(users=2, orders=1)
 
     def now(self) -> datetime:
         return self.world.clock.now()
@@ -131,20 +134,11 @@ def wire() -> Iterator[OverTheWire]:
     with running() as world:
         world.buckets.create(BUCKET)
         clients = Clients({"firestore": world.address}, deployed=False)
-        over_the_wire = OverTheWire(world, clients)
-        over_the_wire.hold_documents(users=2, orders=1)
-        yield over_the_wire
+        yield OverTheWire(world, clients)
         clients.close()
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> DatabasesWorld:
-    if request.param == "memory":
-        memory = InMemory()
-        memory.hold_documents(users=2, orders=1)
-        return memory
-    over_the_wire: OverTheWire = request.getfixturevalue("wire")
-    return over_the_wire
+world = both_worlds(InMemory)
 
 
 def minute(world: DatabasesWorld) -> datetime:

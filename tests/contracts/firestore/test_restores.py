@@ -18,6 +18,7 @@ from shared.domain.policy.document_scope import Scope
 from shared.ports.backups import Exports, Restores
 from shared.ports.documents import Documents
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory, lose_on_the_wire
+from tests.contracts.support.worlds import both_worlds
 from tests.local.support.firestore_admin import BUCKET, World, running
 from tests.support.fakes.firestore.databases import FakeDatabases
 from tests.support.fakes.firestore.documents import FakeDocuments
@@ -140,12 +141,7 @@ def wire() -> Iterator[OverTheWire]:
         clients.close()
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> RestoresWorld:
-    if request.param == "memory":
-        return InMemory()
-    over_the_wire: OverTheWire = request.getfixturevalue("wire")
-    return over_the_wire
+world = both_worlds(InMemory)
 
 
 def export(world: RestoresWorld) -> None:

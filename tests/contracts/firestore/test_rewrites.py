@@ -18,6 +18,7 @@ from shared.ports.documents import Documents, Rewrites
 from tests.contracts.support.application_writes import commit
 from tests.contracts.support.every_value import EVERYTHING
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
+from tests.contracts.support.worlds import both_worlds
 from tests.local.support.firestore_admin import DATABASE, World, running
 from tests.support.fakes.firestore.documents import FakeDocuments
 from tests.support.fakes.firestore.rewrites import FakeRewrites
@@ -72,12 +73,7 @@ def wire() -> Iterator[OverTheWire]:
         clients.close()
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> RewritesWorld:
-    if request.param == "memory":
-        return InMemory()
-    over_the_wire: OverTheWire = request.getfixturevalue("wire")
-    return over_the_wire
+world = both_worlds(InMemory)
 
 
 def there(world: RewritesWorld, path: str) -> DocumentSnapshot | None:

@@ -16,7 +16,9 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Group, Policy
 from shared.ports.operations_project import Metric, MetricQuery, MonitoringSettings
+from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.monitoring.configuration import MemoryMonitoring
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 SHOP = Policy(
     "shop",
@@ -80,23 +82,15 @@ MonitoringWorld = InMemory | OverTheWire
 
 
 @pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    cloud = Cloud.start([SHOP], seed=1, alerter=False, ticks=False)
-    yield cloud
-    cloud.stop()
+def wire() -> Iterator[OverTheWire]:
+    with (
+        embedded_cloud(SHOP) as cloud,
+        closing(Clients({"rest": cloud.addresses["rest"]}, deployed=False)) as clients,
+    ):
+        yield OverTheWire(cloud, clients)
 
 
-@pytest.fixture
-def clients(cloud: Cloud) -> Iterator[Clients]:
-    with closing(Clients({"rest": cloud.addresses["rest"]}, deployed=False)) as clients:
-        yield clients
-
-
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> MonitoringWorld:
-    if request.param == "memory":
-        return InMemory()
-    return OverTheWire(request.getfixturevalue("cloud"), request.getfixturevalue("clients"))
+world = both_worlds(InMemory)
 
 
 def test_what_alerts_and_dashboards_ask_for(world: MonitoringWorld) -> None:

@@ -15,7 +15,6 @@ import pytest
 
 from local.cloud import Cloud
 from local.control.proxy import build_proxy_environment
-from local.core.clock import CloudClock
 from local.services.identity import Account
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.core.errors import Rejected, Unavailable
@@ -26,6 +25,7 @@ from shared.ports.identity import TokenVerifier
 from tests.local.support.run import policy
 from tests.support.fakes.identity import FakeIdentity
 from tests.support.fakes.runtime.clock import START, FakeClock
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 ADA = "ada@example.com"
 DEPLOY = "deploy@bookshop-prod.iam.gserviceaccount.com"
@@ -102,9 +102,8 @@ Place = InMemory | Embedded
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    cloud = Cloud.start([SHOP], seed=1, clock=CloudClock(START, scale=0), alerter=False, ticks=False)
-    yield cloud
-    cloud.stop()
+    with embedded_cloud(SHOP) as cloud:
+        yield cloud
 
 
 @pytest.fixture
@@ -284,19 +283,12 @@ def unsigned(token: str) -> str:
     return ".".join((encoded({"alg": "none", "kid": "x"}), claims, "AA"))
 
 
-def other_algorithm(token: str) -> str:
-    _, claims, signature = token.split(".")
-    return ".".join((encoded({"alg": "HS256", "kid": "x"}), claims, signature))
+def other_header(**header: str) -> Callable[[str], str]:
+    def forge(token: str) -> str:
+        _, claims, signature = token.split(".")
+        return ".".join((encoded(header), claims, signature))
 
-
-def other_key(token: str) -> str:
-    _, claims, signature = token.split(".")
-    return ".".join((encoded({"alg": "RS256", "kid": "x"}), claims, signature))
-
-
-def without_key(token: str) -> str:
-    _, claims, signature = token.split(".")
-    return ".".join((encoded({"alg": "RS256"}), claims, signature))
+    return forge
 
 
 def encoded(content: Mapping[str, Any]) -> str:
@@ -306,10 +298,10 @@ def encoded(content: Mapping[str, Any]) -> str:
 FORGERIES: list[tuple[Callable[[str], str], str]] = [
     (other_signature, "signature"),
     (other_claims, "signature"),
-    (other_key, "signature"),
+    (other_header(alg="RS256", kid="x"), "signature"),
     (unsigned, "not signed with RS256"),
-    (other_algorithm, "not signed with RS256"),
-    (without_key, "not signed with RS256"),
+    (other_header(alg="HS256", kid="x"), "not signed with RS256"),
+    (other_header(alg="RS256"), "not signed with RS256"),
 ]
 
 

@@ -1,6 +1,7 @@
 """What every Installation tells, in memory and over gRPC to an embedded cloud."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 
@@ -16,11 +17,12 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.operations_project import CloudOperationsProject
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.policy.system_policy import Group, Policy
 from shared.ports.operations_project import DeployedFunction, OperationsProject, Subscription
+from tests.contracts.support.subscriptions import SHOP
+from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.project.operations_project import MemoryInstallation
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
-SHOP = Policy("shop", "shop-prod", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})
 FULL = f"projects/{SHOP.project}/topics/"
 PUSHED = Subscription(
     name="pushed",
@@ -119,24 +121,18 @@ InstallationWorld = InMemory | OverTheWire
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    cloud = Cloud.start([SHOP], seed=1, alerter=False, ticks=False)
-    yield cloud
-    cloud.stop()
+    with embedded_cloud(SHOP) as cloud:
+        yield cloud
 
 
 @pytest.fixture
-def clients(cloud: Cloud) -> Iterator[Clients]:
+def wire(cloud: Cloud) -> Iterator[OverTheWire]:
     addresses = {name: cloud.addresses[name] for name in ("functions", "pubsub", "storage")}
-    clients = Clients(addresses, deployed=False)
-    yield clients
-    clients.close()
+    with closing(Clients(addresses, deployed=False)) as clients:
+        yield OverTheWire(cloud, clients)
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> InstallationWorld:
-    if request.param == "memory":
-        return InMemory()
-    return OverTheWire(request.getfixturevalue("cloud"), request.getfixturevalue("clients"))
+world = both_worlds(InMemory)
 
 
 def test_topics_are_told_by_their_short_names(world: InstallationWorld) -> None:
@@ -191,27 +187,27 @@ def test_functions_of_every_region_are_told(world: InstallationWorld) -> None:
     assert "@" in function.account
 
 
-def test_a_cloud_that_does_not_answer(cloud: Cloud, clients: Clients) -> None:
+def test_a_cloud_that_does_not_answer(cloud: Cloud, wire: OverTheWire) -> None:
     """Nothing is known then: no list is empty for that."""
-    world = OverTheWire(cloud, clients)
+    installation = wire.installation
     cloud.stop()
 
     for ask in (
-        world.installation.topics,
-        world.installation.subscriptions,
-        world.installation.functions,
-        partial(world.installation.bucket_grants, VALUES),
+        installation.topics,
+        installation.subscriptions,
+        installation.functions,
+        partial(installation.bucket_grants, VALUES),
     ):
         with pytest.raises(Unavailable):
             ask()
 
 
-def test_what_the_embedded_cloud_delivers_by_is_what_is_stated(cloud: Cloud, clients: Clients) -> None:
+def test_what_the_embedded_cloud_delivers_by_is_what_is_stated(cloud: Cloud, wire: OverTheWire) -> None:
     """Each topic's own push, and where dead letters are kept."""
     addresses = dict.fromkeys(topics.ENTRY_POINTS, "127.0.0.1:1")
     push_subscriptions.subscribe(cloud, addresses)
 
-    found = {one.name: one for one in OverTheWire(cloud, clients).installation.subscriptions()}
+    found = {one.name: one for one in wire.installation.subscriptions()}
 
     pushed = {
         topic: found.pop(f"{topic}-push") for topic in topics.ALL_TOPICS if topic != topics.DEAD_LETTERS

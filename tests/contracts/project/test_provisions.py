@@ -8,7 +8,6 @@ import pytest
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
-from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError, serve
 from local.core.journal import Journal
@@ -24,10 +23,10 @@ from shared.domain.data import asset_protection
 from shared.domain.data.asset_protection import AssetProtectionStatus
 from shared.policy_files import loader
 from shared.ports.storage import AssetDependencies
-from shared.wiring.adapters import Wiring
-from shared.wiring.settings import Settings
+from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.project.provisions import FakeProvisions
 from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.embedded_cloud import embedded_cloud, wired
 
 POLICIES = Path(__file__).parents[3] / "policies"
 PLACES = {"EU": "multi-region", "NAM4": "dual-region", "US-CENTRAL1": "region"}
@@ -93,12 +92,7 @@ def wire() -> Iterator[OverTheWire]:
     storage.close()
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> ProvisionsWorld:
-    if request.param == "memory":
-        return InMemory()
-    over_the_wire: OverTheWire = request.getfixturevalue("wire")
-    return over_the_wire
+world = both_worlds(InMemory)
 
 
 def test_where_a_bucket_lies(world: ProvisionsWorld) -> None:
@@ -140,17 +134,8 @@ def test_a_look_without_an_answer(
 def test_the_assets_of_a_policy_in_an_embedded_cloud() -> None:
     """What CVPlus declares is there: seen through the real adapters, on record as it should be."""
     policy = loader.load_policy(POLICIES / "cvplus.yaml")
-    clock = CloudClock(START, scale=0)
-    cloud = Cloud.start([policy], seed=1, clock=clock, alerter=False, ticks=False)
-    url = f"http://{cloud.addresses['control']}"
-    wiring = Wiring(Settings(cloud.home, local_cloud=url), {policy.system: policy}, deployed=False)
-    try:
+    with embedded_cloud(policy) as cloud, wired(cloud, policy) as wiring:
         check_due_assets(wiring, wiring.policies)
-        found = decode(
-            AssetProtectionStatus, wiring.store.get(asset_protection.assets_path(policy.system)).fields or {}
-        )
-    finally:
-        wiring.close()
-        cloud.stop()
+        recorded = wiring.store.get(asset_protection.assets_path(policy.system)).fields
 
-    assert found.lines == ()
+    assert decode(AssetProtectionStatus, recorded or {}).lines == ()

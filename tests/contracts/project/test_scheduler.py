@@ -15,6 +15,7 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.scheduler import HOST, CloudSchedulerRuns
 from shared.core.errors import Rejected, Unavailable
 from shared.ports.operations_project import JobRun, SchedulerRuns
+from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.project.scheduler_runs import MemoryTimetable
 from tests.support.fakes.runtime.clock import START
 
@@ -61,12 +62,7 @@ def wire() -> Iterator[OverTheWire]:
             yield OverTheWire(scheduler, CloudSchedulerRuns(clients.rest(HOST), PROJECT))
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> TimetableWorld:
-    if request.param == "memory":
-        return InMemory()
-    over_the_wire: OverTheWire = request.getfixturevalue("wire")
-    return over_the_wire
+world = both_worlds(InMemory)
 
 
 def test_how_a_job_went_last(world: TimetableWorld) -> None:

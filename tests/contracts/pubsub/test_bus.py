@@ -19,6 +19,7 @@ from shared.adapters.gcp.pubsub.publisher import PubSubBus
 from shared.core.errors import Ambiguous, Rejected
 from shared.ports.messaging import Bus
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
+from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.pubsub.bus import MemoryBus
 
 TOPIC = "rollback-work"
@@ -64,11 +65,8 @@ BusWorld = InMemory | OverTheWire
 """A bus with one topic, and what its subscriber gets."""
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> Iterator[BusWorld]:
-    if request.param == "memory":
-        yield InMemory()
-        return
+@pytest.fixture
+def wire() -> Iterator[OverTheWire]:
     faults = FaultHooks()
     pubsub = PubSub(CloudClock(), Journal(), faults)
     services = {
@@ -84,6 +82,9 @@ def world(request: pytest.FixtureRequest) -> Iterator[BusWorld]:
     clients.close()
     pubsub.close()
     server.stop(grace=None).wait()
+
+
+world = both_worlds(InMemory)
 
 
 @pytest.mark.filterwarnings("ignore:The return_immediately flag is deprecated")

@@ -18,7 +18,9 @@ from shared.core import topics
 from shared.core.errors import Rejected
 from shared.ports.messaging import DeadLetter, DeadLetters
 from tests.contracts.support.subscriptions import SHOP, pulled
+from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.pubsub.dead_letters import MemoryLetters
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 ALERTS = f"projects/shop-prod/topics/{topics.ALERTS}"
 SAID_AT = datetime(2026, 3, 2, 12, 0, 5, 250000, tzinfo=UTC)
@@ -94,10 +96,9 @@ LettersWorld = InMemory | OverTheWire
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    cloud = Cloud.start([SHOP], seed=1, clock=CloudClock(scale=20.0), alerter=False, ticks=False)
-    push_subscriptions.create_dead_letter_subscription(cloud)
-    yield cloud
-    cloud.stop()
+    with embedded_cloud(SHOP, clock=CloudClock(scale=20.0)) as cloud:
+        push_subscriptions.create_dead_letter_subscription(cloud)
+        yield cloud
 
 
 @pytest.fixture
@@ -107,12 +108,7 @@ def wire(cloud: Cloud) -> Iterator[OverTheWire]:
     clients.close()
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> LettersWorld:
-    if request.param == "memory":
-        return InMemory()
-    wire: OverTheWire = request.getfixturevalue("wire")
-    return wire
+world = both_worlds(InMemory)
 
 
 def test_a_letter_says_what_it_was(world: LettersWorld) -> None:

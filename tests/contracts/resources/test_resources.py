@@ -1,6 +1,5 @@
 """What every Estate keeps, in memory and over the wire."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -26,19 +25,7 @@ from tests.contracts.support.resources import (
     SECRET,
     SITE,
     EstateWorld,
-    InMemory,
-    embedded,
 )
-
-
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> Iterator[EstateWorld]:
-    """A fresh world for each test."""
-    if request.param == "memory":
-        yield InMemory()
-        return
-    with embedded() as cloud:
-        yield cloud
 
 
 def test_a_site_follows_its_releases(world: EstateWorld) -> None:

@@ -24,22 +24,10 @@ from tests.contracts.support.resources import (
     SITE,
     TEMPLATE,
     EstateWorld,
-    InMemory,
-    embedded,
 )
 from tests.local.support.rest import Product, running
 
 SOURCE = (RulesFile("firestore.rules", "service cloud.firestore { }"),)
-
-
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> Iterator[EstateWorld]:
-    """A fresh world for each test."""
-    if request.param == "memory":
-        yield InMemory()
-        return
-    with embedded() as cloud:
-        yield cloud
 
 
 def live(world: EstateWorld, channel: str = "live") -> str:

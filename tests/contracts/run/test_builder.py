@@ -8,20 +8,20 @@ from shared.adapters.gcp import listing
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.domain.deployments.build_recipe import is_built_from
 from shared.domain.deployments.inventory.traffic import TrafficTarget, traffic_shares
-from tests.contracts.support.builders import BuilderWorld, InMemory, embedded
+from tests.contracts.support.builders import BuilderWorld, InMemory, OverTheWire, embedded
+from tests.contracts.support.worlds import both_worlds
 
 BUILT = 90.0
 """Seconds that a build takes."""
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> Iterator[BuilderWorld]:
-    """A fresh world for each test."""
-    if request.param == "memory":
-        yield InMemory()
-        return
+@pytest.fixture
+def wire() -> Iterator[OverTheWire]:
     with embedded() as cloud:
         yield cloud
+
+
+world = both_worlds(InMemory)
 
 
 def build(world: BuilderWorld, *, create: bool = False) -> str:

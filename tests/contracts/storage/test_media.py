@@ -13,6 +13,7 @@ from shared.core.errors import Rejected, Unavailable
 from shared.ports.storage import Media
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once
+from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.storage.media import MemoryMedia
 
 
@@ -62,12 +63,7 @@ def wire() -> Iterator[OverTheWire]:
         yield OverTheWire(faults, clients)
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> MediaWorld:
-    if request.param == "memory":
-        return InMemory()
-    over_the_wire: OverTheWire = request.getfixturevalue("wire")
-    return over_the_wire
+world = both_worlds(InMemory)
 
 
 @pytest.mark.parametrize("name", ["cv.pdf", "users/ada/é ?#%+&.mp3"])

@@ -16,6 +16,7 @@ from shared.domain.data.backups.backup_records import ObjectMetadata
 from shared.ports.backups import Mirrors
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once
+from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.storage.mirrors import MemoryMirrors
 
 HERE, THERE = "here", "there"
@@ -79,12 +80,7 @@ def wire(server: tuple[FaultHooks, Buckets, Clients]) -> Iterator[OverTheWire]:
             buckets.delete(bucket, one.name, None, Preconditions())
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> MirrorsWorld:
-    if request.param == "memory":
-        return InMemory()
-    over_the_wire: OverTheWire = request.getfixturevalue("wire")
-    return over_the_wire
+world = both_worlds(InMemory)
 
 
 def test_an_object_is_told_by_size_and_checksum(world: MirrorsWorld) -> None:

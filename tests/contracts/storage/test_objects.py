@@ -15,6 +15,7 @@ from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailab
 from shared.core.store import ObjectStore
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory
+from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.storage.objects import MemoryObjects
 
 
@@ -56,12 +57,7 @@ def wire() -> Iterator[OverTheWire]:
         yield OverTheWire(faults, clients)
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> ObjectsWorld:
-    if request.param == "memory":
-        return InMemory()
-    over_the_wire: OverTheWire = request.getfixturevalue("wire")
-    return over_the_wire
+world = both_worlds(InMemory)
 
 
 @pytest.mark.parametrize("name", ["a", "heads/INC-1/000001-ab", "é ?#%/+&", "x" * 1024])

@@ -52,10 +52,7 @@ def wire(served: OverTheWire) -> OverTheWire:
 
 @pytest.fixture(params=["memory", "wire"])
 def pages(request: pytest.FixtureRequest) -> Pages:
-    if request.param == "memory":
-        return MemoryPages()
-    over_the_wire: OverTheWire = request.getfixturevalue("wire")
-    return over_the_wire.pages
+    return MemoryPages() if request.param == "memory" else request.getfixturevalue("wire").pages
 
 
 def test_a_page_in_the_place_of_the_one_before(pages: Pages) -> None:

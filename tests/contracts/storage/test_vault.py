@@ -15,6 +15,7 @@ from shared.domain.deployments.inventory.inventory_parts import SourceObject
 from shared.ports.storage import Vault
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory
+from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.runtime.clock import START, FakeClock
 from tests.support.fakes.storage.vault import MemoryVault, source_content
 
@@ -74,12 +75,7 @@ def wire() -> Iterator[OverTheWire]:
         yield OverTheWire(buckets, faults, clients)
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> VaultWorld:
-    if request.param == "memory":
-        return InMemory()
-    over_the_wire: OverTheWire = request.getfixturevalue("wire")
-    return over_the_wire
+world = both_worlds(InMemory)
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -12,21 +12,22 @@ from shared.core.errors import Moved, RollbackError, Unavailable
 from shared.ports.storage import VersionedObjects
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once
+from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.storage.public_pages import MemoryPages
 
 NAME = "policies.json"
 JSON = "application/json"
 
 
-@pytest.fixture(params=["memory", "wire"])
-def objects(request: pytest.FixtureRequest) -> Iterator[VersionedObjects]:
-    if request.param == "memory":
-        yield MemoryPages()
-        return
+@pytest.fixture
+def wire() -> Iterator[VersionedObjects]:
     with storage() as (_, buckets, clients):
         buckets.create("policies")
         buckets.change("policies", versioned=True)
         yield BucketPages(clients.storage, "policies")
+
+
+objects = both_worlds(MemoryPages)
 
 
 def test_an_absent_object_has_no_history(objects: VersionedObjects) -> None:

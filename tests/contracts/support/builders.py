@@ -1,7 +1,7 @@
 """The Builders that the contracts hold for, each with a world around it that can be moved."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from local.application.service import RevisionConfiguration
 from local.application.sources import build_archive
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from local.services.storage.conditions import Preconditions
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.run.builder import CloudBuilder
@@ -25,6 +24,7 @@ from tests.contracts.support.platforms import FUNCTIONS, PROJECT, REGION
 from tests.support.fakes.run.builder import FakeBuilder
 from tests.support.fakes.run.platform import FakePlatform
 from tests.support.fakes.runtime.clock import START, FakeClock
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 COPIES = "shop-copies"
 DEFINITION = {"buildConfig": {"runtime": "nodejs20", "entryPoint": "placeOrder"}}
@@ -186,9 +186,5 @@ def embedded() -> Iterator[OverTheWire]:
         signals={},
         scenarios={},
     )
-    clock = CloudClock(START, scale=0)
-    cloud = Cloud.start([policy], seed=1, clock=clock, alerter=False, ticks=False)
-    clients = Clients(cloud.addresses, deployed=False)
-    yield OverTheWire(cloud, clients)
-    clients.close()
-    cloud.stop()
+    with embedded_cloud(policy) as cloud, closing(Clients(cloud.addresses, deployed=False)) as clients:
+        yield OverTheWire(cloud, clients)

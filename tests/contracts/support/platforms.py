@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from random import Random
 
@@ -10,7 +10,6 @@ from local.application import Part
 from local.application.application import LATENCY
 from local.application.service import RevisionConfiguration
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from local.services.identity import Account
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.monitoring.metrics import RouterMetrics
@@ -27,7 +26,8 @@ from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wir
 from tests.support.fakes.run.platform import DEFAULT, FakePlatform
 from tests.support.fakes.run.router import FakeMetrics, FakeProber
 from tests.support.fakes.run.services import USUAL_SECONDS
-from tests.support.fakes.runtime.clock import START, FakeClock
+from tests.support.fakes.runtime.clock import FakeClock
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 FUNCTIONS = ("placeOrder", "findBook")
 PROJECT, REGION = "shop", "europe-west1"
@@ -112,7 +112,7 @@ class InMemory:
 class OverTheWire:
     """The adapters, over gRPC and HTTP to an embedded cloud."""
 
-    def __init__(self, cloud: Cloud, clients: Clients, policy: Policy) -> None:
+    def __init__(self, cloud: Cloud, clients: Clients) -> None:
         self._cloud = cloud
         self._clients = clients
         self.platform: Platform = CloudPlatform(
@@ -196,9 +196,5 @@ def embedded() -> Iterator[OverTheWire]:
         scenarios={},
         probes=(Probe("order", ORDER_PAGE, function="placeOrder"),),
     )
-    clock = CloudClock(START, scale=0)
-    cloud = Cloud.start([policy], seed=1, clock=clock, alerter=False, ticks=False)
-    clients = Clients(cloud.addresses, deployed=False)
-    yield OverTheWire(cloud, clients, policy)
-    clients.close()
-    cloud.stop()
+    with embedded_cloud(policy) as cloud, closing(Clients(cloud.addresses, deployed=False)) as clients:
+        yield OverTheWire(cloud, clients)

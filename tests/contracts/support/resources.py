@@ -1,7 +1,7 @@
 """The estates that the contracts hold for, each with somebody who changes what is in it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,6 @@ from local.application import names
 from local.application.application import INITIAL_AGE
 from local.application.parts import FIRST_RELEASE
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from local.services import eventarc
 from local.services.artifact_registry import repositories
 from local.services.firebase import hosting, identity, remote_config, rules
@@ -43,7 +42,8 @@ from shared.domain.policy.system_policy import Group, Policy
 from shared.ports.resources import ProtectedResources
 from tests.local.support.rest import Product
 from tests.support.fakes.resources import EMPTY_TEMPLATE, FakeEstate
-from tests.support.fakes.runtime.clock import START, FakeClock
+from tests.support.fakes.runtime.clock import FakeClock
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 PROJECT, REGION = "shop", "europe-west1"
 PARENT = f"projects/{PROJECT}/locations"
@@ -360,12 +360,6 @@ def embedded() -> Iterator[OverTheWire]:
             schedules="",
         ),
     )
-    clock = CloudClock(START, scale=0)
-    cloud = Cloud.start([policy], seed=1, clock=clock, alerter=False, ticks=False)
-    cloud.surroundings.accounts.provision(PROJECT, ACCOUNT)
-    clients = Clients(cloud.addresses, deployed=False)
-    try:
+    with embedded_cloud(policy) as cloud, closing(Clients(cloud.addresses, deployed=False)) as clients:
+        cloud.surroundings.accounts.provision(PROJECT, ACCOUNT)
         yield OverTheWire(cloud, clients)
-    finally:
-        clients.close()
-        cloud.stop()

@@ -7,23 +7,19 @@ from datetime import UTC, timedelta
 import pytest
 
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from shared.adapters.clock import EmbeddedClock, SystemClock
 from shared.core.errors import Unavailable
 from shared.core.runtime import Clock
-from shared.domain.policy.system_policy import Group, Policy
+from tests.contracts.support.subscriptions import SHOP
 from tests.support.fakes.runtime.clock import START, FakeClock
-
-POLICY = Policy("shop", "shop", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
     """A cloud that stands still at the fake clock's start."""
-    clock = CloudClock(START, scale=0)
-    cloud = Cloud.start([POLICY], seed=1, clock=clock, alerter=False, ticks=False)
-    yield cloud
-    cloud.stop()
+    with embedded_cloud(SHOP) as cloud:
+        yield cloud
 
 
 def url(cloud: Cloud) -> str:

@@ -3,14 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from local.installation.provisioning import audit_bucket, policy_bucket
 from responders.support.inventory_reader import read_inventory
 from shared.adapters.clock import SystemClock
@@ -28,6 +26,7 @@ from shared.wiring.adapters import Wiring
 from shared.wiring.settings import Settings
 from tests.local.support.rest import RESOURCES
 from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.embedded_cloud import embedded_cloud, wired
 
 POLICIES = {
     "shop": Policy(
@@ -45,35 +44,22 @@ POLICIES = {
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    clock = CloudClock(START, scale=0)
-    cloud = Cloud.start(
-        list(POLICIES.values()),
-        seed=1,
-        clock=clock,
-        alerter=False,
-        ticks=False,
-        operations_project="operations",
-    )
-    yield cloud
-    cloud.stop()
+    with embedded_cloud(*POLICIES.values(), operations_project="operations") as cloud:
+        yield cloud
 
 
 @pytest.fixture
 def wiring(cloud: Cloud) -> Iterator[Wiring]:
-    settings = Settings("operations", local_cloud=f"http://{cloud.addresses['control']}")
-    wiring = Wiring(settings, POLICIES, deployed=False)
-    yield wiring
-    wiring.close()
+    with wired(cloud, *POLICIES.values()) as wiring:
+        yield wiring
 
 
-def test_the_bucket_of_the_published_policies(cloud: Cloud) -> None:
+def test_the_bucket_of_the_published_policies(cloud: Cloud, wiring: Wiring) -> None:
     """None where the settings name none; else that of the cloud, which nobody has written to."""
-    settings = Settings("operations", local_cloud=f"http://{cloud.addresses['control']}")
-    named = replace(settings, policy_bucket=policy_bucket("operations"))
-    with closing(Wiring(named, POLICIES, deployed=False)) as wiring:
-        assert wiring.buckets.policies is not None
-        assert wiring.buckets.policies.generation(PUBLISHED_OBJECT) == 0
-    assert Wiring(settings, POLICIES, deployed=False).buckets.policies is None
+    with wired(cloud, policy_bucket=policy_bucket("operations")) as named:
+        assert named.buckets.policies is not None
+        assert named.buckets.policies.generation(PUBLISHED_OBJECT) == 0
+    assert wiring.buckets.policies is None
 
 
 def test_everything_of_an_embedded_cloud(wiring: Wiring) -> None:
@@ -116,14 +102,12 @@ def test_each_adapter_is_built_once(wiring: Wiring) -> None:
 
 def test_a_service_of_a_system_without_a_policy(cloud: Cloud, wiring: Wiring) -> None:
     """Its full name is enough to have its instances be what they were."""
-    settings = Settings("operations", local_cloud=f"http://{cloud.addresses['control']}")
-    without = Wiring(settings, {"shop": POLICIES["shop"]}, deployed=False)
-    known = wiring.system("bank").platform.inventory()["payIn"].service
-    services = without.projects.services
-    services.shift(known.name, known.traffic, known.etag, scaling=Scaling(1, 20))
+    service = wiring.system("bank").platform.inventory()["payIn"].service
+    with wired(cloud, POLICIES["shop"]) as without:
+        services = without.projects.services
+        services.shift(service.name, service.traffic, service.etag, scaling=Scaling(1, 20))
 
-    assert services.service(known.name).scaling == Scaling(1, 20)
-    without.close()
+        assert services.service(service.name).scaling == Scaling(1, 20)
 
 
 def test_ids_are_never_the_same(wiring: Wiring) -> None:
