@@ -22,15 +22,15 @@ from local.installation.provisioning import TOPICS
 from tests.local.support.pubsub import Endpoint
 from tests.local.support.run import MINUTE, ORIGIN, PARENT, policy, service_path, signal, to
 from tests.local.support.subscription import Mailbox
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 SIGNALS = {"function_failure_rate": signal(0.5, 2 * MINUTE)}
 
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    cloud = Cloud.start([policy(SIGNALS)], seed=1, clock=CloudClock(ORIGIN, scale=0))
-    yield cloud
-    cloud.stop()
+    with embedded_cloud(policy(SIGNALS), at=ORIGIN, alerter=True, ticks=True) as cloud:
+        yield cloud
 
 
 @pytest.fixture

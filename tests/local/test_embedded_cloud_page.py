@@ -11,9 +11,9 @@ import pytest
 from local.__main__ import _options
 from local.cloud import ADDRESS_NAMES, Cloud
 from local.control.service import ControlPlane
-from local.core.clock import CloudClock
 from local.services.monitoring.signal_rules import RULES
 from tests.local.support.run import ORIGIN, policy
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "embedded-cloud.md").read_text()
@@ -21,9 +21,8 @@ PAGE = (ROOT / "docs" / "embedded-cloud.md").read_text()
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    cloud = Cloud.start([policy()], seed=1, clock=CloudClock(ORIGIN, scale=0))
-    yield cloud
-    cloud.stop()
+    with embedded_cloud(policy(), at=ORIGIN, alerter=True, ticks=True) as cloud:
+        yield cloud
 
 
 def table(heading: str) -> list[list[str]]:

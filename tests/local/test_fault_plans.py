@@ -25,6 +25,7 @@ from local.core.clock import CloudClock
 from local.faults import plan as fault_plan
 from local.faults.plan import BadPlan, FaultPlan
 from tests.local.support.run import ORIGIN, policy, service_path, to
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 COMMIT = "google.firestore.v1.Firestore/Commit"
 TOPIC = "projects/shop/topics/rollback-work"
@@ -33,9 +34,8 @@ SUBSCRIPTION = "projects/shop/subscriptions/work"
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    cloud = Cloud.start([policy()], seed=1, clock=CloudClock(ORIGIN, scale=0), alerter=False, ticks=False)
-    yield cloud
-    cloud.stop()
+    with embedded_cloud(policy(), at=ORIGIN) as cloud:
+        yield cloud
 
 
 def plan(**faults: Any) -> FaultPlan:

@@ -1,6 +1,5 @@
 """Identity Platform, secrets, scheduled jobs and IAM as the embedded cloud plays them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -23,12 +22,6 @@ VALUE = {"payload": {"data": "eA=="}}
 JOBS = "/v1/projects/shop/locations/europe-west1/jobs"
 TRIGGERS = "/v1/projects/shop/locations/{}/triggers"
 WORKFLOW = {"workflow": "projects/shop/locations/europe-west1/workflows/bill"}
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 def test_a_project_may_lie_below_a_domain() -> None:

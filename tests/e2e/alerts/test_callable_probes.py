@@ -9,7 +9,6 @@ import pytest
 
 from local.application import Application
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from shared.core.codec import encode
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.policy.probes import Probe
@@ -18,8 +17,7 @@ from shared.engine.steps.base import StepVerdict, step_context
 from shared.engine.steps.functions.judge_canary import KIND, CanaryGoal, JudgeCanaryStep
 from shared.policy_files import loader
 from shared.wiring.adapters import Wiring
-from shared.wiring.settings import Settings
-from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.embedded_cloud import embedded_cloud, wired
 
 POLICY = loader.load_policy(Path(__file__).parents[3] / "policies" / "cvplus.yaml")
 PROBES = {probe.name: probe for probe in POLICY.probes}
@@ -29,11 +27,10 @@ CALLS = {"podcast-status": "podcastStatus", "feature-access": "checkFeatureAcces
 class CVPlus:
     """CVPlus in the embedded cloud, and the responders' wiring to it."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, wiring: Wiring) -> None:
         self.cloud = cloud
         self.application: Application = cloud.application(POLICY.system)
-        settings = Settings("cvplus", local_cloud=f"http://{cloud.addresses['control']}")
-        self.wiring = Wiring(settings, {POLICY.system: POLICY}, deployed=False)
+        self.wiring = wiring
 
     def ask(self, name: str) -> str:
         """What becomes of a probe of the policy."""
@@ -62,12 +59,8 @@ class CVPlus:
 
 @pytest.fixture
 def cvplus() -> Iterator[CVPlus]:
-    clock = CloudClock(START, scale=0)
-    cloud = Cloud.start([POLICY], seed=1, clock=clock, alerter=False, ticks=False)
-    made = CVPlus(cloud)
-    yield made
-    made.wiring.close()
-    cloud.stop()
+    with embedded_cloud(POLICY) as cloud, wired(cloud, POLICY) as wiring:
+        yield CVPlus(cloud, wiring)
 
 
 def test_each_probe_of_the_policy_passes_while_the_product_works(cvplus: CVPlus) -> None:

@@ -6,14 +6,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from local.cloud import Cloud
-from local.core.clock import CloudClock
 from shared.domain.policy.probes import Probe, ProbeAccount
 from shared.domain.signals.health import ProbeAnswer
 from shared.policy_files import loader
 from shared.wiring.adapters import Wiring
-from shared.wiring.settings import Settings
-from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.embedded_cloud import embedded_cloud, wired
 
 ACCOUNT = ProbeAccount("probe@cvplus.com", "rollback-probe-password", "rollback-probe-key")
 PROBE = Probe("signing-in", sign_in=ACCOUNT, signal="authentication_failure")
@@ -25,14 +22,8 @@ ENABLED = "signIn.email.enabled"
 @pytest.fixture(params=["cvplus", "operations"])
 def wiring(request: pytest.FixtureRequest) -> Iterator[Wiring]:
     """The responders in the application's project, or in one of their own."""
-    home = str(request.param)
-    clock = CloudClock(START, scale=0)
-    cloud = Cloud.start([POLICY], seed=1, clock=clock, alerter=False, ticks=False, operations_project=home)
-    settings = Settings(home, local_cloud=f"http://{cloud.addresses['control']}")
-    wiring = Wiring(settings, {POLICY.system: POLICY}, deployed=False)
-    yield wiring
-    wiring.close()
-    cloud.stop()
+    with embedded_cloud(POLICY, operations_project=request.param) as cloud, wired(cloud, POLICY) as wiring:
+        yield wiring
 
 
 def without_time(answer: ProbeAnswer) -> ProbeAnswer:

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud import Cloud
-from local.core.clock import CloudClock
 from local.installation.provisioning import REGENERATION_SUBSCRIPTION_SUFFIX
 from responders.commands.registry import CONTINUATIONS
 from shared.core.codec import decode, encode
@@ -16,8 +14,8 @@ from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.policy_files import loader
 from shared.wiring.adapters import Wiring
-from shared.wiring.settings import Settings
 from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.embedded_cloud import embedded_cloud, wired
 
 POLICY = loader.load_policy(Path(__file__).parents[3] / "policies" / "cvplus.yaml")
 HEARD = f"projects/{POLICY.project}/subscriptions/regenerate-media-{REGENERATION_SUBSCRIPTION_SUFFIX}"
@@ -27,15 +25,8 @@ PATH = commands.command_path("mine")
 @pytest.fixture
 def wiring() -> Iterator[Wiring]:
     """The responders, in a project of their own."""
-    clock = CloudClock(START, scale=0)
-    cloud = Cloud.start(
-        [POLICY], seed=1, clock=clock, alerter=False, ticks=False, operations_project="operations"
-    )
-    settings = Settings("operations", local_cloud=f"http://{cloud.addresses['control']}")
-    wiring = Wiring(settings, {POLICY.system: POLICY}, deployed=False)
-    yield wiring
-    wiring.close()
-    cloud.stop()
+    with embedded_cloud(POLICY, operations_project="operations") as cloud, wired(cloud, POLICY) as wiring:
+        yield wiring
 
 
 def test_an_application_in_another_project_is_asked(wiring: Wiring) -> None:

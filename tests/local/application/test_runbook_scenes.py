@@ -17,6 +17,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
 from tests.local.support.run import MINUTE, ORIGIN, policy
 from tests.local.support.subscription import Mailbox
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 
 def watched(threshold: float | None = None, duration: timedelta | None = None) -> Signal:
@@ -72,10 +73,11 @@ class Stage:
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    cloud = Cloud.start([policy(SIGNALS)], seed=1, clock=CloudClock(ORIGIN, scale=0), ticks=False)
-    with httpx.Client(base_url=f"http://{cloud.addresses['control']}") as http:
+    with (
+        embedded_cloud(policy(SIGNALS), at=ORIGIN, alerter=True) as cloud,
+        httpx.Client(base_url=f"http://{cloud.addresses['control']}") as http,
+    ):
         yield Stage(cloud, http)
-    cloud.stop()
 
 
 Change = tuple[str, dict[str, Any]]

@@ -23,6 +23,7 @@ from local.core.clock import CloudClock
 from local.services.storage import NAME as STORAGE
 from tests.local.support.rest import SHOP
 from tests.local.support.run import ORIGIN, PARENT, policy
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 CLIENTS = """
 from google.cloud import firestore, monitoring_v3, pubsub_v1, run_v2, storage
@@ -41,9 +42,8 @@ print(len(list(run_v2.ServicesClient().list_services(parent="PARENT"))))
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    cloud = Cloud.start([SHOP], seed=1, clock=CloudClock(ORIGIN, scale=0), ticks=False)
-    yield cloud
-    cloud.stop()
+    with embedded_cloud(SHOP, at=ORIGIN, alerter=True) as cloud:
+        yield cloud
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from local.cloud import Cloud
 from local.core.clock import CloudClock
 from tests.local.support.run import MINUTE, ORIGIN, policy, signal
 from tests.local.support.subscription import Mailbox
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 DAY = timedelta(days=1)
 TOPIC = "projects/shop/topics/rollback-work"
@@ -33,16 +34,12 @@ def running(
     monkeypatch: pytest.MonkeyPatch, clock: CloudClock | None = None, *, alerter: bool = False
 ) -> Iterator[Cloud]:
     """A cloud whose clock stands still unless another one is given."""
-    cloud = Cloud.start(
-        [policy(SIGNALS)],
-        seed=1,
-        clock=clock or CloudClock(ORIGIN, scale=0),
-        alerter=alerter,
-        point_in_time_recovery=True,
-    )
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", cloud.addresses["firestore"])
-    yield cloud
-    cloud.stop()
+    clock = clock or CloudClock(ORIGIN, scale=0)
+    with embedded_cloud(
+        policy(SIGNALS), clock=clock, alerter=alerter, ticks=True, point_in_time_recovery=True
+    ) as cloud:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", cloud.addresses["firestore"])
+        yield cloud
 
 
 def pass_time(cloud: Cloud, by: timedelta) -> None:

@@ -15,7 +15,6 @@ from local.core.resources import Kind
 from local.core.rest import RestMethod
 from local.services.storage.fields import BUCKET_ANSWERS, BUCKET_KINDS, OBJECT_ANSWERS, OBJECT_KINDS
 from local.services.storage.requests import PARAMETERS, PARAMETERS_WITHOUT_EFFECT
-from tests.local.support.rest import running
 
 DOCUMENTS = files("googleapiclient.discovery_cache") / "documents"
 PAGE = (Path(__file__).parents[3] / "docs" / "embedded-cloud.md").read_text()
@@ -52,12 +51,6 @@ MORE = {
 }
 """What calls take beside what Google's do."""
 JSON_TYPES = {"array": list, "boolean": bool, "integer": int, "number": float, "object": dict, "string": str}
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from tests.local.support.run import ORIGIN, policy
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 CHUNKED = "Transfer-Encoding: chunked"
 HOSTS = {
@@ -23,10 +23,9 @@ PLACE = "shelf"
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    cloud = Cloud.start([policy()], seed=1, clock=CloudClock(ORIGIN, scale=0), ticks=False)
-    cloud.buckets.create(PLACE)
-    yield cloud
-    cloud.stop()
+    with embedded_cloud(policy(), at=ORIGIN) as cloud:
+        cloud.buckets.create(PLACE)
+        yield cloud
 
 
 def request_line(server: str) -> str:

@@ -1,6 +1,5 @@
 """A project is the same one by its number and by its id, wherever a request names it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,6 @@ NUMBER = project_number("shop")
 BY_NUMBER, BY_ID = f"projects/{NUMBER}", "projects/shop"
 PLACE = "locations/europe-west1"
 STORAGE = "storage.googleapis.com"
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 def channel(cloud: Cloud, service: str) -> grpc.Channel:

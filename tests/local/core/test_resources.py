@@ -12,7 +12,7 @@ import pytest
 from local.application.names import project_number
 from local.cloud import Cloud
 from local.services.iam.roles import ID_RELEASE_PERIOD
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product
 
 NUMBER = project_number("shop")
 V1, V3 = "/v1/projects/shop", "/v3/projects/shop"
@@ -156,12 +156,6 @@ EXAMPLES = {
 }
 
 NAMED = [name for name, one in EXAMPLES.items() if one.query or {"name", "accountId", "roleId"} & {*one.body}]
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 class Scene:

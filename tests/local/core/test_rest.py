@@ -1,6 +1,5 @@
 """A call of a product is asked for what it declares, and for nothing else."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from local.services.iam.service_accounts import HOST as IAM
 from local.services.monitoring.alerts import HOST as MONITORING
 from local.services.scheduler.jobs import HOST as SCHEDULER
 from local.services.secret_manager.secrets import HOST as SECRETS
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product
 
 SITE = "/v1beta1/sites/shop"
 ACCOUNT = "/v1/projects/shop/serviceAccounts/shop@shop.iam.gserviceaccount.com"
@@ -23,12 +22,6 @@ TRIGGER = {
     "destination": {"cloudRun": {"service": "mailer", "region": "europe-west1"}},
     "eventFilters": [{"attribute": "type", "value": "google.cloud.audit.log.v1.written"}],
 }
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from local.cloud import UNGENERATED, Cloud
 from local.control.proxy import build_client_environment, write_authority
 from local.core.transcoder import build_routes, compile_template
 from local.faults.hooks import CallMoment
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product
 from tests.local.support.run import PARENT
 
 PROJECT = "projects/shop"
@@ -50,12 +50,6 @@ OPERATIONS = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
 POLICIES = iam_policy_pb2.DESCRIPTOR.services_by_name["IAMPolicy"]
 STREAMS = {"Listen", "Write", "StreamingPull"}
 """Both sides stream: they have no REST form."""
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 @pytest.fixture

@@ -19,19 +19,13 @@ from local.core.rest import RestMethod, RestServer
 from local.faults.hooks import FaultHooks
 from local.services.identity import EmbeddedIdentity
 from local.services.pubsub.delivery import deliveries
-from tests.local.support.rest import SHOP, Product, running
+from tests.local.support.rest import SHOP, Product
 from tests.local.support.storage import StorageWorld
 
 PROJECT = f"/v1/projects/{SHOP.project}"
 TRIGGERS = f"{PROJECT}/locations/europe-west1/triggers?triggerId=broken"
 TYPE = {"attribute": "type", "value": "google.cloud.firestore.document.v1.written"}
 IDENTITY = "identitytoolkit.googleapis.com"
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 @pytest.mark.parametrize(

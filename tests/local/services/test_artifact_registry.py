@@ -1,6 +1,5 @@
 """Artifact Registry as the embedded cloud plays it."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -21,19 +20,13 @@ from local.application.service import (
 from local.cloud import Cloud
 from local.services.artifact_registry.repositories import HOST
 from tests.local.support.image_retention import repository_path, set_retention
-from tests.local.support.rest import SHOP, Product, running
+from tests.local.support.rest import SHOP, Product
 from tests.local.support.run import SECOND, service_path
 
 PLACE = repository_path(SHOP.project, SHOP.region)
 FIRST, SECOND_ONE = (
     names.image(SHOP.project, SHOP.region, "placeOrder", release) for release in (FIRST_RELEASE, "r2")
 )
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 def delete(product: Product, image: str) -> None:

@@ -1,6 +1,5 @@
 """Custom roles and service accounts as the embedded cloud plays them."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -9,16 +8,10 @@ from local.cloud import Cloud
 from local.services.iam.permissions import read_permissions
 from local.services.iam.roles import ID_RELEASE_PERIOD, UNDELETE_PERIOD
 from local.services.iam.service_accounts import HOST
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product
 
 ROLES = "/v1/projects/shop/roles"
 ACCOUNTS = "/v1/projects/shop/serviceAccounts"
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from local.services.identity import Account
 from local.services.identity.service import PEOPLE_CERTIFICATES, SERVICE_CERTIFICATES
 from local.services.identity.users import totp_code
 from tests.local.support.run import ORIGIN, policy
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 TOOLKIT = "identitytoolkit.googleapis.com"
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -23,10 +23,8 @@ ADA = Account("ada@example.com", "pw", claims={"team": "x"}, role="admin", totp_
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    clock = CloudClock(ORIGIN, scale=0)
-    cloud = Cloud.start([policy()], seed=1, clock=clock, alerter=False, ticks=False)
-    yield cloud
-    cloud.stop()
+    with embedded_cloud(policy(), at=ORIGIN) as cloud:
+        yield cloud
 
 
 def ask(cloud: Cloud, host: str, path: str, content: Any = None) -> tuple[int, dict[str, Any]]:

@@ -1,6 +1,5 @@
 """Functions that somebody creates, by REST as Terraform asks for them; nothing runs in them."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -39,10 +38,10 @@ PUSH = {
 
 
 @pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        put_source(cloud)
-        yield cloud
+def cloud(cloud: Cloud) -> Cloud:
+    """With the source that functions are made from."""
+    put_source(cloud)
+    return cloud
 
 
 def put_source(cloud: Cloud) -> None:

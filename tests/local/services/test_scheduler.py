@@ -1,21 +1,13 @@
 """Which schedules a job may have."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from local.cloud import Cloud
 from local.services.scheduler.schedules import is_schedule
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product
 
 JOBS = "/v1/projects/shop/locations/europe-west1/jobs"
 NAME = "projects/shop/locations/europe-west1/jobs/tick"
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 @pytest.mark.parametrize(

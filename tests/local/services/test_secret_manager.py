@@ -1,20 +1,19 @@
 """Versions of secrets as the embedded cloud plays them."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from local.cloud import Cloud
 from local.services.secret_manager.secrets import HOST
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product
 
 SECRET = "/v1/projects/shop/secrets/PAYMENT_KEY"
 
 
 @pytest.fixture
-def secrets() -> Iterator[Product]:
-    with running() as cloud:
-        yield Product(cloud, HOST)
+def secrets(cloud: Cloud) -> Product:
+    return Product(cloud, HOST)
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcT
 
 from local.application.names import project_number
 from local.cloud import GRPC_HOSTS, Cloud
-from local.core.clock import CloudClock
 from local.services.service_usage.service import HOST
 from local.services.storage.conditions import Preconditions
 from local.services.workload_identity import agents
 from tests.local.support.rest import SHOP, Product, running
 from tests.local.support.run import ORIGIN
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 HOME = "shop-operations"
 SERVICES = f"/v1/projects/{HOME}/services"
@@ -40,12 +40,8 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture
 def strict() -> Iterator[Cloud]:
-    clock = CloudClock(ORIGIN, scale=0)
-    cloud = Cloud.start(
-        [SHOP], operations_project=HOME, seed=1, clock=clock, alerter=False, ticks=False, strict=True
-    )
-    yield cloud
-    cloud.stop()
+    with embedded_cloud(SHOP, at=ORIGIN, operations_project=HOME, strict=True) as cloud:
+        yield cloud
 
 
 def listed(usage: Product) -> set[str]:

@@ -9,10 +9,10 @@ import httpx
 from msgspec.structs import replace
 
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from shared.domain.policy.resources import Resources
 from shared.domain.policy.system_policy import Policy
 from tests.local.support.run import ORIGIN, policy
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 RESOURCES = Resources(
     hosting_sites=("shop",),
@@ -79,16 +79,5 @@ class Product:
 @contextmanager
 def running(data: Path | None = None, shop: Policy = SHOP, home: str | None = None) -> Iterator[Cloud]:
     """The cloud of the shop; its clock stands still."""
-    cloud = Cloud.start(
-        [shop],
-        operations_project=home,
-        seed=1,
-        data=data,
-        clock=CloudClock(ORIGIN, scale=0),
-        alerter=False,
-        ticks=False,
-    )
-    try:
+    with embedded_cloud(shop, at=ORIGIN, operations_project=home, data=data) as cloud:
         yield cloud
-    finally:
-        cloud.stop()

@@ -1,6 +1,5 @@
 """Firebase Hosting as the embedded cloud plays it."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
@@ -11,15 +10,9 @@ from local.cloud import Cloud
 from local.services.firebase.hosting import HOST
 from local.services.firebase.identity import HOST as IDENTITY
 from local.system_resources import FAILURE_RATE_LABEL
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product
 
 SITE = "/v1beta1/sites/shop"
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 @pytest.fixture

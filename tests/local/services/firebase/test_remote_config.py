@@ -1,20 +1,19 @@
 """Firebase Remote Config as the embedded cloud plays it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from local.cloud import Cloud
 from local.services.firebase.remote_config import HOST
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product
 
 TEMPLATE = "/v1/projects/shop/remoteConfig"
 
 
 @pytest.fixture
-def config() -> Iterator[Product]:
-    with running() as cloud:
-        yield Product(cloud, HOST)
+def config(cloud: Cloud) -> Product:
+    return Product(cloud, HOST)
 
 
 def publish(config: Product, value: str, etag: str = "*", more: str = "") -> Any:

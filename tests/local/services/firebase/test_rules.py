@@ -1,23 +1,16 @@
 """Firebase Rules as the embedded cloud plays it."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from local.cloud import Cloud
 from local.services.firebase.rules import HOST
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product
 
 PROJECT = "/v1/projects/shop"
 RELEASE = "projects/shop/releases/cloud.firestore"
 SOURCE = {"source": {"files": [{"name": "firestore.rules", "content": "service x {}"}]}}
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 @pytest.fixture

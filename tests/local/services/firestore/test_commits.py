@@ -24,13 +24,6 @@ def world() -> Iterator[FirestoreWorld]:
         yield world
 
 
-@pytest.fixture
-def client(world: FirestoreWorld, request: pytest.FixtureRequest) -> Iterator[firestore.Client]:
-    """A client on a database of the test's own."""
-    with world.client(database=request.node.name) as client:
-        yield client
-
-
 def test_a_created_document_reads_back(client: firestore.Client) -> None:
     """What was committed is what is read, with one time for creation and update."""
     written = client.document("rollbacks/r1").create({"status": "RUNNING", "fence": 7})

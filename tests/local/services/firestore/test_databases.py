@@ -1,6 +1,5 @@
 """Databases with settings of their own, and fields with indexes of their own, as Terraform asks."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,6 @@ SETTINGS = {
     "pointInTimeRecoveryEnablement": "POINT_IN_TIME_RECOVERY_ENABLED",
     "deleteProtectionState": "DELETE_PROTECTION_ENABLED",
 }
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 @pytest.fixture

@@ -14,67 +14,58 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def world() -> Iterator[FirestoreWorld]:
-    with serving() as world:
-        yield world
-
-
-@pytest.fixture
 def recoverable() -> Iterator[FirestoreWorld]:
     with serving(point_in_time_recovery=True) as world:
         yield world
 
 
-def test_reading_between_two_commits(world: FirestoreWorld) -> None:
+def test_reading_between_two_commits(client: firestore.Client) -> None:
     """Every microsecond of the past hour shows what was there then, and says so."""
-    with world.client() as client:
-        document = client.document("a/1")
-        first = document.create({"version": 1}).update_time
-        second = document.update({"version": 2}).update_time
-        deleted = document.delete()
-        document.create({"version": 3})
+    document = client.document("a/1")
+    first = document.create({"version": 1}).update_time
+    second = document.update({"version": 2}).update_time
+    deleted = document.delete()
+    document.create({"version": 3})
 
-        assert not document.get(read_time=first - MICROSECOND).exists
-        assert document.get(read_time=second - MICROSECOND).get("version") == 1
-        assert document.get(read_time=deleted - MICROSECOND).get("version") == 2
-        assert not document.get(read_time=deleted).exists
-        assert document.get(read_time=second).read_time == second
-        assert document.get().get("version") == 3
+    assert not document.get(read_time=first - MICROSECOND).exists
+    assert document.get(read_time=second - MICROSECOND).get("version") == 1
+    assert document.get(read_time=deleted - MICROSECOND).get("version") == 2
+    assert not document.get(read_time=deleted).exists
+    assert document.get(read_time=second).read_time == second
+    assert document.get().get("version") == 3
 
 
-def test_queries_and_lists_of_the_past(world: FirestoreWorld) -> None:
+def test_queries_and_lists_of_the_past(client: firestore.Client) -> None:
     """Queries, counts and lists of collections show the same moment as documents do."""
-    with world.client() as client:
-        client.document("a/1").create({"n": 1})
-        then = client.document("a/2").create({"n": 2}).update_time
-        client.document("a/1").delete()
-        client.document("b/1").create({})
+    client.document("a/1").create({"n": 1})
+    then = client.document("a/2").create({"n": 2}).update_time
+    client.document("a/1").delete()
+    client.document("b/1").create({})
 
-        collection = client.collection("a")
-        assert [found.id for found in collection.stream(read_time=then)] == ["1", "2"]
-        assert [found.id for found in collection.stream()] == ["2"]
-        assert collection.count().get(read_time=then)[0][0].value == 2
-        assert [found.id for found in client.collections(read_time=then)] == ["a"]
-        assert {found.id for found in collection.list_documents(read_time=then)} == {"1", "2"}
+    collection = client.collection("a")
+    assert [found.id for found in collection.stream(read_time=then)] == ["1", "2"]
+    assert [found.id for found in collection.stream()] == ["2"]
+    assert collection.count().get(read_time=then)[0][0].value == 2
+    assert [found.id for found in client.collections(read_time=then)] == ["a"]
+    assert {found.id for found in collection.list_documents(read_time=then)} == {"1", "2"}
 
 
-def test_the_future(world: FirestoreWorld) -> None:
+def test_the_future(client: firestore.Client) -> None:
     """What has not happened cannot be read."""
-    with world.client() as client, pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgument):
         client.document("a/1").get(read_time=NOON + HOUR)
 
 
-def test_more_than_an_hour_ago(world: FirestoreWorld) -> None:
+def test_more_than_an_hour_ago(world: FirestoreWorld, client: firestore.Client) -> None:
     """Without point-in-time recovery an hour is the limit."""
-    with world.client() as client:
-        created = client.document("a/1").create({"version": 1}).update_time
-        world.clock.advance(HOUR)
-        client.document("a/1").update({"version": 2})
+    created = client.document("a/1").create({"version": 1}).update_time
+    world.clock.advance(HOUR)
+    client.document("a/1").update({"version": 2})
 
-        assert client.document("a/1").get(read_time=created).get("version") == 1
-        world.clock.advance(timedelta(milliseconds=1))
-        with pytest.raises(FailedPrecondition):
-            client.document("a/1").get(read_time=created)
+    assert client.document("a/1").get(read_time=created).get("version") == 1
+    world.clock.advance(timedelta(milliseconds=1))
+    with pytest.raises(FailedPrecondition):
+        client.document("a/1").get(read_time=created)
 
 
 @pytest.mark.parametrize(
@@ -126,45 +117,42 @@ def test_versions_that_nobody_can_read_any_more(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_page_token(world: FirestoreWorld) -> None:
+def test_a_page_token(client: firestore.Client) -> None:
     """Later pages of a list show the moment of the first, whatever is written between."""
-    with world.client() as client:
-        for number in range(5):
-            client.document(f"a/{number}").create({})
-        request = {"parent": f"{client._database_string}/documents", "collection_id": "a", "page_size": 2}
-        pages = client._firestore_api.list_documents(request).pages
-        first = list(next(pages).documents)
-        client.document("a/0").delete()
-        client.document("a/9").create({})
-        rest = [document for page in pages for document in page.documents]
+    for number in range(5):
+        client.document(f"a/{number}").create({})
+    request = {"parent": f"{client._database_string}/documents", "collection_id": "a", "page_size": 2}
+    pages = client._firestore_api.list_documents(request).pages
+    first = list(next(pages).documents)
+    client.document("a/0").delete()
+    client.document("a/9").create({})
+    rest = [document for page in pages for document in page.documents]
 
-        names = [document.name.rpartition("/")[2] for document in first + rest]
-        assert names == ["0", "1", "2", "3", "4"]
+    names = [document.name.rpartition("/")[2] for document in first + rest]
+    assert names == ["0", "1", "2", "3", "4"]
 
 
-def test_a_read_only_transaction_in_the_past(world: FirestoreWorld) -> None:
+def test_a_read_only_transaction_in_the_past(client: firestore.Client) -> None:
     """A read-only transaction may begin at a time that is over."""
-    with world.client() as client:
-        then = client.document("a/1").create({"version": 1}).update_time
-        client.document("a/1").update({"version": 2})
-        reader = client.transaction()
-        reader._id = client._firestore_api.begin_transaction(
-            {"database": client._database_string, "options": {"read_only": {"read_time": then}}}
-        ).transaction
+    then = client.document("a/1").create({"version": 1}).update_time
+    client.document("a/1").update({"version": 2})
+    reader = client.transaction()
+    reader._id = client._firestore_api.begin_transaction(
+        {"database": client._database_string, "options": {"read_only": {"read_time": then}}}
+    ).transaction
 
-        assert client.document("a/1").get(transaction=reader).get("version") == 1
+    assert client.document("a/1").get(transaction=reader).get("version") == 1
 
 
-def test_missing_documents_that_hold_collections(world: FirestoreWorld) -> None:
+def test_missing_documents_that_hold_collections(client: firestore.Client) -> None:
     """They are listed, as they must be to be found, and are not there."""
-    with world.client() as client:
-        client.document("a/parent/b/child/c/grandchild").create({})
+    client.document("a/parent/b/child/c/grandchild").create({})
 
-        assert [document.id for document in client.collection("a").list_documents()] == ["parent"]
-        assert [found.id for found in client.document("a/parent").collections()] == ["b"]
-        assert [found.id for found in client.collections()] == ["a"]
-        assert not client.document("a/parent").get().exists
-        assert list(client.collection("a").stream()) == []
+    assert [document.id for document in client.collection("a").list_documents()] == ["parent"]
+    assert [found.id for found in client.document("a/parent").collections()] == ["b"]
+    assert [found.id for found in client.collections()] == ["a"]
+    assert not client.document("a/parent").get().exists
+    assert list(client.collection("a").stream()) == []
 
 
 def test_names_of_firestore_client(world: FirestoreWorld) -> None:

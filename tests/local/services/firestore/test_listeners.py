@@ -1,28 +1,15 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 from google.cloud import firestore
 from google.cloud.firestore import FieldFilter
 
-from tests.local.support.firestore import FirestoreWorld, serving
+from tests.local.support.firestore import FirestoreWorld
 
 WAIT_SECONDS = 60
-
-
-@pytest.fixture
-def world() -> Iterator[FirestoreWorld]:
-    with serving() as world:
-        yield world
-
-
-@pytest.fixture
-def client(world: FirestoreWorld) -> Iterator[firestore.Client]:
-    with world.client() as client:
-        yield client
 
 
 class Snapshots:

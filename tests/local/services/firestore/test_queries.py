@@ -39,13 +39,6 @@ def collection(world: FirestoreWorld) -> Iterator[firestore.CollectionReference]
         yield client.collection("d")
 
 
-@pytest.fixture
-def client(world: FirestoreWorld, request: pytest.FixtureRequest) -> Iterator[firestore.Client]:
-    """A client on a database of the test's own."""
-    with world.client(database=request.node.name) as client:
-        yield client
-
-
 def ids(query: Query) -> str:
     return " ".join(found.id for found in query.stream())
 

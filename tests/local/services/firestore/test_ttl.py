@@ -16,8 +16,8 @@ from google.cloud.firestore_admin_v1.services.firestore_admin.transports.grpc im
 )
 
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from tests.local.support.run import ORIGIN, policy
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 DATABASE = "projects/shop/databases/(default)"
 SESSIONS = f"{DATABASE}/collectionGroups/sessions"
@@ -49,16 +49,13 @@ class World:
 
 @contextmanager
 def running(monkeypatch: pytest.MonkeyPatch, data: Path | None = None) -> Iterator[World]:
-    cloud = Cloud.start(
-        [policy()], seed=1, clock=CloudClock(ORIGIN, scale=0), data=data, point_in_time_recovery=True
-    )
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", cloud.addresses["firestore"])
-    store = firestore.Client(project="shop")
-    with grpc.insecure_channel(cloud.addresses["firestore"]) as channel:
-        transport = FirestoreAdminGrpcTransport(channel=channel)
-        yield World(cloud, FirestoreAdminClient(transport=transport), store)
-    store.close()
-    cloud.stop()
+    with embedded_cloud(policy(), at=ORIGIN, data=data, point_in_time_recovery=True) as cloud:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", cloud.addresses["firestore"])
+        store = firestore.Client(project="shop")
+        with grpc.insecure_channel(cloud.addresses["firestore"]) as channel:
+            transport = FirestoreAdminGrpcTransport(channel=channel)
+            yield World(cloud, FirestoreAdminClient(transport=transport), store)
+        store.close()
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """What Cloud Monitoring refuses of alert policies, channels, objectives and dashboards."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from local.application.names import project_number
 from local.cloud import Cloud
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product
 
 V1, V3 = "/v1/projects/shop", "/v3/projects/shop"
 OBJECTIVE = {
@@ -17,12 +16,6 @@ OBJECTIVE = {
         "requestBased": {"goodTotalRatio": {"badServiceFilter": "a", "totalServiceFilter": "b"}}
     },
 }
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with running() as cloud:
-        yield cloud
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Pull: leases, redelivery, order, retention, dead letters."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,12 +17,6 @@ from tests.local.support.pubsub import (
     serving,
     texts,
 )
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with serving() as world:
-        yield world
 
 
 def test_a_message_is_pulled_and_acknowledged(world: World) -> None:

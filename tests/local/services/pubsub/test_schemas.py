@@ -1,12 +1,12 @@
 """Schemas of topics: what one may be, and what it lets through."""
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.cloud import Cloud
 from tests.local.support.rest import Product, running
 
 PROJECT = "projects/shop"
@@ -18,9 +18,8 @@ RESPONDERS = Path(__file__).parents[4] / "terraform" / "schemas" / "command.prot
 
 
 @pytest.fixture
-def pubsub() -> Iterator[Product]:
-    with running() as cloud:
-        yield Product(cloud, "pubsub.googleapis.com")
+def pubsub(cloud: Cloud) -> Product:
+    return Product(cloud, "pubsub.googleapis.com")
 
 
 def create(pubsub: Product, asked: Any = ASKED) -> Any:

@@ -1,22 +1,15 @@
 """Seeking a subscription to a time or a snapshot."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from google.api_core.exceptions import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 
-from tests.local.support.pubsub import ORIGIN, SUBSCRIPTION, TOPIC, World, serving, texts
+from tests.local.support.pubsub import ORIGIN, SUBSCRIPTION, TOPIC, World, texts
 
 SNAPSHOT = "projects/acme/snapshots/before"
 OTHER = "projects/acme/subscriptions/other"
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with serving() as world:
-        yield world
 
 
 def snapshot(world: World, **labels: str) -> Any:

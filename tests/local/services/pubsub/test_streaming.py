@@ -11,13 +11,7 @@ from google.api_core.exceptions import InvalidArgument, NotFound, ServiceUnavail
 from google.cloud import pubsub_v1
 from google.pubsub_v1 import types
 
-from tests.local.support.pubsub import PATIENCE_SECONDS, SUBSCRIPTION, TOPIC, World, serving, texts
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with serving() as world:
-        yield world
+from tests.local.support.pubsub import PATIENCE_SECONDS, SUBSCRIPTION, TOPIC, World, texts
 
 
 def test_the_streaming_client(world: World) -> None:

@@ -1,7 +1,6 @@
 """Topics, subscriptions and access policies as resources, and what may be published."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -17,21 +16,7 @@ from google.api_core.exceptions import (
 from google.cloud import pubsub_v1
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
-from tests.local.support.pubsub import (
-    DEAD_TOPIC,
-    PATIENCE_SECONDS,
-    SUBSCRIPTION,
-    TOPIC,
-    World,
-    serving,
-    texts,
-)
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with serving() as world:
-        yield world
+from tests.local.support.pubsub import DEAD_TOPIC, PATIENCE_SECONDS, SUBSCRIPTION, TOPIC, World, texts
 
 
 def test_a_topic_comes_and_goes(world: World) -> None:

@@ -1,7 +1,6 @@
 """Downloads at /BUCKET/NAME, as browsers and the Go client ask for them, and of the JSON API."""
 
 import gzip
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -13,16 +12,14 @@ TOKEN = {"Authorization": "Bearer any"}
 GO = {"X-Goog-Api-Client": "gl-go/1.26 gccl/1.70"}
 
 
-@pytest.fixture
-def world() -> Iterator[StorageWorld]:
-    world = StorageWorld()
+@pytest.fixture(autouse=True)
+def stored(world: StorageWorld) -> None:
+    """A text with metadata is in the bucket `shelf`."""
     bucket = world.client.create_bucket("shelf")
     blob = bucket.blob("a/b c")
     blob.metadata = {"Who": "me", "line": "one\r\nX-Injected: two ü"}
     blob.content_language = "en"
     blob.upload_from_string(b"0123456789", content_type="text/plain")
-    yield world
-    world.close()
 
 
 def get(

@@ -44,13 +44,6 @@ BUCKET_FIELDS = {
 
 
 @pytest.fixture
-def world() -> Iterator[StorageWorld]:
-    world = StorageWorld()
-    yield world
-    world.close()
-
-
-@pytest.fixture
 def api(world: StorageWorld) -> Iterator[httpx.Client]:
     """The JSON API, with a bucket `shelf` in it."""
     with httpx.Client(base_url=f"{world.url}/storage/v1", trust_env=False) as client:

@@ -1,7 +1,6 @@
 """Cloud Storage as Google's own client meets it: generations, conditions, retention, chunks."""
 
 import io
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,13 +16,6 @@ from tests.local.support.run import ORIGIN, policy
 from tests.local.support.storage import StorageWorld
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def world() -> Iterator[StorageWorld]:
-    world = StorageWorld()
-    yield world
-    world.close()
 
 
 @pytest.fixture

@@ -1,0 +1,15 @@
+"""The embedded cloud of a shop."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.cloud import Cloud
+from tests.local.support.rest import running
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    """Its clock stands still."""
+    with running() as cloud:
+        yield cloud
