@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import grpc
 import pytest
 
 from local.core.grpc_services import StatusError
@@ -16,7 +15,7 @@ from shared.domain.policy.document_scope import Scope
 from shared.ports.documents import Documents
 from tests.contracts.support.application_writes import commit
 from tests.contracts.support.every_value import EVERYTHING
-from tests.contracts.support.lost_answers import answer_once
+from tests.contracts.support.lost_answers import answer_once, refusal
 from tests.contracts.support.worlds import both_worlds
 from tests.local.support.firestore_admin import DATABASE, World, running
 from tests.support.fakes.firestore.documents import FakeDocuments
@@ -286,7 +285,7 @@ def test_a_moment_that_cannot_be_read(world: DocumentsWorld, back: timedelta) ->
 )
 def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> None:
     """Could not look is not the same as empty."""
-    wire.answer_once(call, StatusError(grpc.StatusCode.UNAVAILABLE, "injected"))
+    wire.answer_once(call, refusal("UNAVAILABLE"))
 
     with pytest.raises(Unavailable):
         ask(wire.documents)
@@ -315,9 +314,8 @@ def test_what_a_document_can_be_called(world: DocumentsWorld, name: str) -> None
 
 def test_a_database_that_is_gone(wire: OverTheWire) -> None:
     """One document of it that is asked for is no document that is missing."""
-    no_database = StatusError(grpc.StatusCode.NOT_FOUND, "The database does not exist.")
-    wire.answer_once("GetDocument", no_database)
-    wire.answer_once("BatchGetDocuments", no_database)
+    for call in ("GetDocument", "BatchGetDocuments"):
+        wire.answer_once(call, refusal("NOT_FOUND"))
 
     with pytest.raises(Gone):
         wire.documents.get(HERE, ["users/ada"], None)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import grpc
 import pytest
 from google.cloud.firestore_admin_v1 import types
 from google.type import dayofweek_pb2
@@ -13,10 +12,17 @@ from local.core.grpc_services import StatusError
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.backups import FirestoreBackups
 from shared.adapters.gcp.firestore.exports import FirestoreExports
-from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Exists, Rejected, RollbackError, Unavailable
 from shared.domain.data.backups.backup_records import Export, ObjectMetadata, Recurrence
 from shared.ports.backups import Backups, Exports
-from tests.contracts.support.lost_answers import answer_once, lose_in_memory, lose_on_the_wire
+from tests.contracts.support.lost_answers import (
+    EFFECT_MEANINGS,
+    answer_once,
+    lose_in_memory,
+    lose_on_the_wire,
+    raises_exactly,
+    refusal,
+)
 from tests.contracts.support.worlds import both_worlds
 from tests.local.support.firestore_admin import BUCKET, DATABASE, World, running
 from tests.support.fakes.firestore.databases import FakeDatabases
@@ -278,30 +284,20 @@ def test_schedules_and_what_they_made(world: DatabasesWorld) -> None:
 )
 def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> None:
     """Could not look is not the same as empty."""
-    refused = StatusError(grpc.StatusCode.UNAVAILABLE, "injected")
-    wire.answer_once(call, refused)
+    wire.answer_once(call, refusal("UNAVAILABLE"))
 
     with pytest.raises(Unavailable):
         ask(wire)
 
 
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        (grpc.StatusCode.UNAVAILABLE, Ambiguous),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, Throttled),
-        (grpc.StatusCode.PERMISSION_DENIED, Rejected),
-        (grpc.StatusCode.INVALID_ARGUMENT, Rejected),
-    ],
-)
+@pytest.mark.parametrize(("status", "meaning"), [*EFFECT_MEANINGS, ("INVALID_ARGUMENT", Rejected)])
 def test_what_an_answer_to_a_begin_means(
-    wire: OverTheWire, code: grpc.StatusCode, kind: type[Exception]
+    wire: OverTheWire, status: str, meaning: type[RollbackError]
 ) -> None:
     """Each status is one of our errors, and the client begins nothing twice by itself."""
-    wire.answer_once("ExportDocuments", StatusError(code, "injected"))
+    wire.answer_once("ExportDocuments", refusal(status))
 
-    with pytest.raises(kind) as raised:
+    with raises_exactly(meaning):
         begin(wire)
 
-    assert type(raised.value) is kind
     assert wire.exports.find(HERE, PREFIX) is None

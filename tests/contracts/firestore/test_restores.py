@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import grpc
 import pytest
 from google.cloud.firestore_admin_v1 import types
 
@@ -13,11 +12,18 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.exports import FirestoreExports
 from shared.adapters.gcp.firestore.restores import FirestoreRestores
-from shared.core.errors import Ambiguous, Exists, Moved, Rejected, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Exists, Moved, Rejected, RollbackError, Unavailable
 from shared.domain.policy.document_scope import Scope
 from shared.ports.backups import Exports, Restores
 from shared.ports.documents import Documents
-from tests.contracts.support.lost_answers import answer_once, lose_in_memory, lose_on_the_wire
+from tests.contracts.support.lost_answers import (
+    EFFECT_MEANINGS,
+    answer_once,
+    lose_in_memory,
+    lose_on_the_wire,
+    raises_exactly,
+    refusal,
+)
 from tests.contracts.support.worlds import both_worlds
 from tests.local.support.firestore_admin import BUCKET, World, running
 from tests.support.fakes.firestore.databases import FakeDatabases
@@ -144,14 +150,27 @@ def wire() -> Iterator[OverTheWire]:
 world = both_worlds(InMemory)
 
 
-def export(world: RestoresWorld) -> None:
+def minute(world: RestoresWorld) -> datetime:
+    """The last whole minute, a minute from now."""
     world.pass_time(MINUTE)
-    at = world.now().replace(second=0, microsecond=0)
-    world.exports.begin(HERE, PREFIX, at)
+    return world.now().replace(second=0, microsecond=0)
+
+
+def export(world: RestoresWorld) -> None:
+    world.exports.begin(HERE, PREFIX, minute(world))
     world.pass_time(LATER)
-    found = world.exports.find(HERE, PREFIX)
-    assert found is not None
-    assert found.is_whole
+    exported = world.exports.find(HERE, PREFIX)
+    assert exported is not None
+    assert exported.is_whole
+
+
+def fill(world: RestoresWorld) -> str:
+    """A copy is made of an export; the operation that has filled it."""
+    export(world)
+    world.restores.create(SCRATCH, PLACE)
+    operation = world.restores.fill(SCRATCH, PREFIX)
+    world.pass_time(LATER)
+    return operation
 
 
 def users(world: RestoresWorld) -> list[str]:
@@ -188,8 +207,7 @@ def test_a_native_backup_becomes_a_database(world: RestoresWorld) -> None:
 
 def test_a_minute_of_the_past_becomes_a_database(world: RestoresWorld) -> None:
     """As the database was then; a retry finds its own by what it is filled from."""
-    world.pass_time(MINUTE)
-    at = world.now().replace(second=0, microsecond=0)
+    at = minute(world)
     world.pass_time(2 * MINUTE)
     world.change_user()
     operation = world.restores.clone(SCRATCH, HERE, at)
@@ -210,9 +228,8 @@ def test_a_minute_of_the_past_becomes_a_database(world: RestoresWorld) -> None:
 
 def test_a_clone_that_fails_late(world: RestoresWorld) -> None:
     """It is over with the reason, and found so."""
-    world.pass_time(2 * MINUTE)
+    at = minute(world)
     world.fail_cloning("no room")
-    at = world.now().replace(second=0, microsecond=0)
     operation = world.restores.clone(SCRATCH, HERE, at)
     world.pass_time(LATER)
 
@@ -224,9 +241,8 @@ def test_a_clone_that_fails_late(world: RestoresWorld) -> None:
 
 def test_a_lost_answer_of_a_clone(world: RestoresWorld) -> None:
     """Whether it was begun is unknown, and a look at the database tells."""
-    world.pass_time(2 * MINUTE)
+    at = minute(world)
     world.lose_answer_of_clone()
-    at = world.now().replace(second=0, microsecond=0)
 
     with pytest.raises(Ambiguous):
         world.restores.clone(SCRATCH, HERE, at)
@@ -237,8 +253,7 @@ def test_a_lost_answer_of_a_clone(world: RestoresWorld) -> None:
 @pytest.mark.parametrize("ago", [timedelta(days=8), -timedelta(minutes=2), timedelta(seconds=90)])
 def test_a_moment_that_cannot_be_cloned(world: RestoresWorld, ago: timedelta) -> None:
     """Too old, to come, or no whole minute: nothing is made."""
-    world.pass_time(3 * MINUTE)
-    at = world.now().replace(second=0, microsecond=0) - ago
+    at = minute(world) - ago
 
     with pytest.raises(Rejected):
         world.restores.clone(SCRATCH, HERE, at)
@@ -256,10 +271,7 @@ def test_a_name_is_given_once(world: RestoresWorld) -> None:
 
 def test_what_is_deleted_is_gone(world: RestoresWorld) -> None:
     """With its documents; once more changes nothing, and the name is free."""
-    export(world)
-    world.restores.create(SCRATCH, PLACE)
-    world.restores.fill(SCRATCH, PREFIX)
-    world.pass_time(LATER)
+    fill(world)
 
     world.restores.delete(SCRATCH)
     world.restores.delete(SCRATCH)
@@ -271,10 +283,7 @@ def test_what_is_deleted_is_gone(world: RestoresWorld) -> None:
 
 def test_documents_are_taken_out(world: RestoresWorld) -> None:
     """Of the copy alone; what is not there is gone already."""
-    export(world)
-    world.restores.create(SCRATCH, PLACE)
-    world.restores.fill(SCRATCH, PREFIX)
-    world.pass_time(LATER)
+    fill(world)
 
     world.restores.remove(SCRATCH, ["users/ada", "users/none"])
 
@@ -331,20 +340,13 @@ def test_what_is_not_there(world: RestoresWorld) -> None:
 )
 def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> None:
     """Could not look is not the same as empty."""
-    wire.answer_once(call, StatusError(grpc.StatusCode.UNAVAILABLE, "injected"))
+    wire.answer_once(call, refusal("UNAVAILABLE"))
 
     with pytest.raises(Unavailable):
         ask(wire)
 
 
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        (grpc.StatusCode.UNAVAILABLE, Ambiguous),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, Throttled),
-        (grpc.StatusCode.PERMISSION_DENIED, Rejected),
-    ],
-)
+@pytest.mark.parametrize(("status", "meaning"), EFFECT_MEANINGS)
 @pytest.mark.parametrize(
     ("call", "ask"),
     [
@@ -357,21 +359,18 @@ def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> Non
     ],
 )
 def test_what_an_answer_to_an_effect_means(
-    wire: OverTheWire, call: str, ask: Any, code: grpc.StatusCode, kind: type[Exception]
+    wire: OverTheWire, call: str, ask: Any, status: str, meaning: type[RollbackError]
 ) -> None:
     """Each status is one of our errors, and the client does nothing twice by itself."""
-    wire.answer_once(call, StatusError(code, "injected"))
+    wire.answer_once(call, refusal(status))
 
-    with pytest.raises(kind) as raised:
+    with raises_exactly(meaning):
         ask(wire)
-
-    assert type(raised.value) is kind
 
 
 def test_what_still_works_is_not_deleted(wire: OverTheWire) -> None:
     """It is tried again later."""
-    refused = StatusError(grpc.StatusCode.FAILED_PRECONDITION, "injected")
-    wire.answer_once("DeleteDatabase", refused)
+    wire.answer_once("DeleteDatabase", refusal("FAILED_PRECONDITION"))
 
     with pytest.raises(Moved):
         wire.restores.delete(SCRATCH)

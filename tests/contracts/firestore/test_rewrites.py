@@ -4,10 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-import grpc
 import pytest
 
-from local.core.grpc_services import StatusError
 from local.faults.hooks import CallMoment
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
@@ -17,7 +15,7 @@ from shared.domain.data.document import DocumentSnapshot, Rewrite, is_same_value
 from shared.ports.documents import Documents, Rewrites
 from tests.contracts.support.application_writes import commit
 from tests.contracts.support.every_value import EVERYTHING
-from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
+from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire, refusal
 from tests.contracts.support.worlds import both_worlds
 from tests.local.support.firestore_admin import DATABASE, World, running
 from tests.support.fakes.firestore.documents import FakeDocuments
@@ -167,7 +165,7 @@ def test_one_that_is_not_taken(wire: OverTheWire) -> None:
 
     def hook(call: str, moment: CallMoment) -> None:
         if call.endswith("/BatchWrite") and moment is CallMoment.BEFORE:
-            raise StatusError(grpc.StatusCode.PERMISSION_DENIED, "injected")
+            raise refusal("PERMISSION_DENIED")
 
     wire.world.faults.add(hook)
     with pytest.raises(Rejected):

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import grpc
 import pytest
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
 from local.core.clock import CloudClock
-from local.core.grpc_services import StatusError, serve
+from local.core.grpc_services import serve
 from local.core.journal import Journal
 from local.faults.hooks import CallMoment, FaultHooks
 from local.services.pubsub.service import PubSub
@@ -23,6 +22,7 @@ from shared.domain.data import asset_protection
 from shared.domain.data.asset_protection import AssetProtectionStatus
 from shared.policy_files import loader
 from shared.ports.storage import AssetDependencies
+from tests.contracts.support.lost_answers import refusal
 from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.project.provisions import FakeProvisions
 from tests.support.fakes.runtime.clock import START
@@ -57,12 +57,12 @@ class OverTheWire:
         )
         self.provisions: AssetDependencies = CloudAssetDependencies(clients.storage, clients.publisher)
 
-    def answer(self, status: grpc.StatusCode) -> None:
+    def answer(self, status: str) -> None:
         """Answer every look so from now on."""
 
         def hook(call: str, at: CallMoment) -> None:
             if call in (BUCKET, TOPIC) and at is CallMoment.BEFORE:
-                raise StatusError(status, "injected")
+                raise refusal(status)
 
         self._faults.add(hook)
 
@@ -112,22 +112,16 @@ def test_who_listens_to_a_topic(world: ProvisionsWorld) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (grpc.StatusCode.UNAVAILABLE, Unavailable),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, Throttled),
-        (grpc.StatusCode.PERMISSION_DENIED, Rejected),
-    ],
+    ("status", "meaning"),
+    [("UNAVAILABLE", Unavailable), ("RESOURCE_EXHAUSTED", Throttled), ("PERMISSION_DENIED", Rejected)],
 )
-def test_a_look_without_an_answer(
-    wire: OverTheWire, status: grpc.StatusCode, kind: type[RollbackError]
-) -> None:
+def test_a_look_without_an_answer(wire: OverTheWire, status: str, meaning: type[RollbackError]) -> None:
     """What tells of us or of the moment is no absence."""
     wire.answer(status)
 
-    with pytest.raises(kind):
+    with pytest.raises(meaning):
         wire.provisions.location_type("bucket-eu")
-    with pytest.raises(kind):
+    with pytest.raises(meaning):
         wire.provisions.count_subscriptions("demo", "draw-again")
 
 

@@ -1,6 +1,7 @@
 """What every Estate does when something is to go back, in memory and over the wire."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from shared.core.codec import from_json
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, RollbackError, Throttled
 from shared.domain.deployments.inventory.inventory_parts import IndexField, RulesFile
 from shared.ports.resources import ProtectedResources
+from tests.contracts.support.lost_answers import raises_exactly
 from tests.contracts.support.resources import (
     INDEX,
     NAME,
@@ -255,6 +257,16 @@ def cloud() -> Iterator[Cloud]:
         yield cloud
 
 
+@pytest.fixture
+def estate(cloud: Cloud) -> Iterator[CloudResources]:
+    with closing(Clients(cloud.addresses, deployed=False)) as clients:
+        yield CloudResources(clients, PROJECT, REGION)
+
+
+def plan_faults(cloud: Cloud, *calls: object) -> None:
+    cloud.injector.install(fault_plan.parse_plan(msgspec.json.encode({"calls": calls})))
+
+
 @pytest.mark.parametrize(
     ("answer", "meaning"),
     [
@@ -268,27 +280,21 @@ def cloud() -> Iterator[Cloud]:
 )
 @pytest.mark.parametrize(("call", "effect"), EFFECTS)
 def test_an_effect_that_gets_a_bad_answer(
-    cloud: Cloud, call: str, effect: Effect, answer: str, meaning: type[RollbackError]
+    cloud: Cloud, estate: CloudResources, call: str, effect: Effect, answer: str, meaning: type[RollbackError]
 ) -> None:
     """It is sent once, whatever comes back; without an answer it may have taken effect."""
-    plan = {"calls": [{"call": call, "answer": answer, "times": 1}]}
-    cloud.injector.install(fault_plan.parse_plan(msgspec.json.encode(plan)))
-    clients = Clients(cloud.addresses, deployed=False)
+    plan_faults(cloud, {"call": call, "answer": answer, "times": 1})
 
-    with pytest.raises(RollbackError) as caught:
-        effect(CloudResources(clients, PROJECT, REGION))
-
-    clients.close()
-    assert type(caught.value) is meaning
+    with raises_exactly(meaning):
+        effect(estate)
 
 
 @pytest.mark.parametrize("effect", [call for call in EFFECTS if rules.HOST in call[0]])
-def test_rules_that_somebody_writes_at_once(cloud: Cloud, effect: tuple[str, Effect]) -> None:
+def test_rules_that_somebody_writes_at_once(
+    cloud: Cloud, estate: CloudResources, effect: tuple[str, Effect]
+) -> None:
     """A conflict (409) changed nothing: it is sent again after a look."""
-    plan = {"calls": [{"call": effect[0], "answer": "ABORTED", "times": 1}]}
-    cloud.injector.install(fault_plan.parse_plan(msgspec.json.encode(plan)))
-    clients = Clients(cloud.addresses, deployed=False)
-    estate = CloudResources(clients, PROJECT, REGION)
+    plan_faults(cloud, {"call": effect[0], "answer": "ABORTED", "times": 1})
     before = estate.rules.releases()
 
     with pytest.raises(Throttled):
@@ -296,10 +302,9 @@ def test_rules_that_somebody_writes_at_once(cloud: Cloud, effect: tuple[str, Eff
 
     assert estate.rules.releases() == before
     effect[1](estate)
-    clients.close()
 
 
-def test_an_effect_whose_answer_is_lost(cloud: Cloud) -> None:
+def test_an_effect_whose_answer_is_lost(cloud: Cloud, estate: CloudResources) -> None:
     """It may have taken effect, and has; only a look can tell."""
     calls = {
         identity.HOST: "projects.updateConfig",
@@ -314,16 +319,13 @@ def test_an_effect_whose_answer_is_lost(cloud: Cloud) -> None:
     version = str(product.done("POST", f"/v1beta1/sites/{SITE}/versions", {})["name"])
     path = f"/v1beta1/{version}?updateMask=status"
     product.done("PATCH", path, {"status": "FINALIZED"})
-    cloud.injector.install(fault_plan.parse_plan(msgspec.json.encode({"calls": lost})))
-    clients = Clients(cloud.addresses, deployed=False)
-    estate = CloudResources(clients, PROJECT, REGION)
+    plan_faults(cloud, *lost)
     ruleset = estate.rules.create_ruleset(SOURCE)
 
     with pytest.raises(Ambiguous):
         estate.identity.configure({"mfa.state": "MANDATORY"})
     with pytest.raises(Ambiguous):
         estate.rules.enforce(RELEASE, ruleset)
-
     with pytest.raises(Ambiguous):
         estate.hosting.release(SITE, "live", version.rpartition("/")[2], "a test")
 
@@ -332,4 +334,3 @@ def test_an_effect_whose_answer_is_lost(cloud: Cloud) -> None:
     assert site.version == version.rpartition("/")[2]
     assert estate.identity.settings()["mfa.state"] == "MANDATORY"
     assert estate.rules.releases()[RELEASE].ruleset == ruleset
-    clients.close()

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 
-import grpc
 import pytest
 
-from local.core.grpc_services import StatusError
 from local.faults.hooks import FaultHooks
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.media import BucketMedia
-from shared.core.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.ports.storage import Media
 from tests.contracts.support.buckets import storage
-from tests.contracts.support.lost_answers import answer_once
+from tests.contracts.support.lost_answers import answer_once, refusal
 from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.storage.media import MemoryMedia
 
@@ -46,10 +44,10 @@ class OverTheWire:
 
     def break_it(self, name: str) -> None:
         self.put(name, b"x")
-        self.answer_once(grpc.StatusCode.INVALID_ARGUMENT)
+        self.answer_once("INVALID_ARGUMENT")
 
-    def answer_once(self, status: grpc.StatusCode) -> None:
-        answer_once(self._faults, "objects.get", StatusError(status, "injected"))
+    def answer_once(self, status: str) -> None:
+        answer_once(self._faults, "objects.get", refusal(status))
 
 
 MediaWorld = InMemory | OverTheWire
@@ -86,17 +84,13 @@ def test_a_file_that_does_not(world: MediaWorld) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (grpc.StatusCode.UNAVAILABLE, Unavailable),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, Unavailable),
-        (grpc.StatusCode.PERMISSION_DENIED, Rejected),
-    ],
+    ("status", "meaning"),
+    [("UNAVAILABLE", Unavailable), ("RESOURCE_EXHAUSTED", Unavailable), ("PERMISSION_DENIED", Rejected)],
 )
-def test_a_look_without_an_answer(wire: OverTheWire, status: grpc.StatusCode, kind: type[Exception]) -> None:
+def test_a_look_without_an_answer(wire: OverTheWire, status: str, meaning: type[RollbackError]) -> None:
     """What tells of us or of the moment tells nothing of the file."""
     wire.put("cv.pdf", b"x")
     wire.answer_once(status)
 
-    with pytest.raises(kind):
+    with pytest.raises(meaning):
         wire.media.unreadable_reason("media", "cv.pdf")

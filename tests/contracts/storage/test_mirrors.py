@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import grpc
 import pytest
 
 from local.core.grpc_services import StatusError
@@ -11,11 +10,11 @@ from local.services.storage import Buckets
 from local.services.storage.conditions import Preconditions
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.mirrors import BucketMirrors
-from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
+from shared.core.errors import Exists, Rejected, RollbackError, Unavailable
 from shared.domain.data.backups.backup_records import ObjectMetadata
 from shared.ports.backups import Mirrors
 from tests.contracts.support.buckets import storage
-from tests.contracts.support.lost_answers import answer_once
+from tests.contracts.support.lost_answers import EFFECT_MEANINGS, answer_once, raises_exactly, refusal
 from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.storage.mirrors import MemoryMirrors
 
@@ -140,31 +139,21 @@ def test_what_is_not_there(world: MirrorsWorld) -> None:
         world.mirrors.copy(HERE, "a", THERE, "no token of ours")
 
 
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        (grpc.StatusCode.UNAVAILABLE, Ambiguous),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, Throttled),
-        (grpc.StatusCode.PERMISSION_DENIED, Rejected),
-    ],
-)
-def test_what_an_answer_to_a_copy_means(
-    wire: OverTheWire, code: grpc.StatusCode, kind: type[Exception]
-) -> None:
+@pytest.mark.parametrize(("status", "meaning"), EFFECT_MEANINGS)
+def test_what_an_answer_to_a_copy_means(wire: OverTheWire, status: str, meaning: type[RollbackError]) -> None:
     """Each status is one of our errors, and the client repeats nothing by itself."""
     wire.put(HERE, "a", b"")
-    wire.answer_once("objects.rewrite", StatusError(code, "injected"))
+    wire.answer_once("objects.rewrite", refusal(status))
 
-    with pytest.raises(kind) as raised:
+    with raises_exactly(meaning):
         wire.mirrors.copy(HERE, "a", THERE)
 
-    assert type(raised.value) is kind
     assert wire.mirrors.list_objects(THERE, "") == {}
 
 
 def test_a_list_without_an_answer(wire: OverTheWire) -> None:
     """Could not look is not the same as empty."""
-    wire.answer_once("objects.list", StatusError(grpc.StatusCode.UNAVAILABLE, "injected"))
+    wire.answer_once("objects.list", refusal("UNAVAILABLE"))
 
     with pytest.raises(Unavailable):
         wire.mirrors.list_objects(HERE, "")

@@ -4,17 +4,22 @@ from collections.abc import Iterator
 from threading import Event
 from threading import enumerate as enumerate_threads
 
-import grpc
 import pytest
 
 from local.core.grpc_services import Dropped, StatusError
 from local.faults.hooks import CallMoment, FaultHooks
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.objects import BucketObjects
-from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Exists, Rejected, RollbackError, Throttled, Unavailable
 from shared.core.store import ObjectStore
 from tests.contracts.support.buckets import storage
-from tests.contracts.support.lost_answers import answer_once, lose_in_memory
+from tests.contracts.support.lost_answers import (
+    EFFECT_MEANINGS,
+    answer_once,
+    lose_in_memory,
+    raises_exactly,
+    refusal,
+)
 from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.storage.objects import MemoryObjects
 
@@ -116,30 +121,22 @@ def test_a_name_that_cannot_be(world: ObjectsWorld, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        (grpc.StatusCode.UNAVAILABLE, Ambiguous),
-        (grpc.StatusCode.INTERNAL, Ambiguous),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, Ambiguous),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, Throttled),
-        (grpc.StatusCode.ABORTED, Throttled),
-        (grpc.StatusCode.PERMISSION_DENIED, Rejected),
-    ],
+    ("status", "meaning"),
+    [*EFFECT_MEANINGS, ("INTERNAL", Ambiguous), ("DEADLINE_EXCEEDED", Ambiguous), ("ABORTED", Throttled)],
 )
 def test_what_an_answer_to_a_create_means(
-    wire: OverTheWire, code: grpc.StatusCode, kind: type[Exception]
+    wire: OverTheWire, status: str, meaning: type[RollbackError]
 ) -> None:
     """Each status of the service is one of our errors, and the client repeats nothing by itself."""
-    wire.answer_once("insert", StatusError(code, "injected"))
+    wire.answer_once("insert", refusal(status))
 
-    with pytest.raises(kind) as raised:
+    with raises_exactly(meaning):
         wire.objects.create("a", b"")
 
-    assert type(raised.value) is kind
     assert wire.objects.names("") == []
 
 
-@pytest.mark.parametrize("answer", [StatusError(grpc.StatusCode.UNAVAILABLE, "no"), Dropped("cut")])
+@pytest.mark.parametrize("answer", [refusal("UNAVAILABLE"), Dropped("cut")])
 @pytest.mark.parametrize("verb", ["get", "list"])
 def test_a_read_without_an_answer(wire: OverTheWire, verb: str, answer: StatusError) -> None:
     """Could not look is not the same as empty."""

@@ -4,7 +4,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 
-import grpc
 import httpx
 import pytest
 
@@ -12,10 +11,10 @@ from local.core.grpc_services import Dropped, StatusError
 from local.faults.hooks import CallMoment, FaultHooks
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.public_pages import BucketPages
-from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Moved, Rejected, RollbackError, Throttled, Unavailable
 from shared.ports.storage import Pages, PublicAccess
 from tests.contracts.support.buckets import storage
-from tests.contracts.support.lost_answers import answer_once
+from tests.contracts.support.lost_answers import EFFECT_MEANINGS, answer_once, raises_exactly, refusal
 from tests.support.fakes.storage.public_pages import MemoryPages
 
 HTML = "text/html; charset=utf-8"
@@ -117,29 +116,25 @@ def test_nobody_reads_what_is_not_public(wire: OverTheWire) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"),
+    ("status", "meaning"),
     [
-        (grpc.StatusCode.UNAVAILABLE, Ambiguous),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, Ambiguous),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, Throttled),
-        (grpc.StatusCode.ABORTED, Throttled),
-        (grpc.StatusCode.FAILED_PRECONDITION, Moved),
-        (grpc.StatusCode.PERMISSION_DENIED, Rejected),
+        *EFFECT_MEANINGS,
+        ("DEADLINE_EXCEEDED", Ambiguous),
+        ("ABORTED", Throttled),
+        ("FAILED_PRECONDITION", Moved),
     ],
 )
 def test_what_an_answer_to_a_write_means(
-    wire: OverTheWire, code: grpc.StatusCode, kind: type[Exception]
+    wire: OverTheWire, status: str, meaning: type[RollbackError]
 ) -> None:
     """Each status of the service is one of our errors, and the client repeats nothing by itself."""
-    wire.answer_once("insert", StatusError(code, "injected"))
+    wire.answer_once("insert", refusal(status))
 
-    with pytest.raises(kind) as raised:
+    with raises_exactly(meaning):
         wire.pages.put(NAME, b"", HTML, 0)
 
-    assert type(raised.value) is kind
 
-
-@pytest.mark.parametrize("answer", [StatusError(grpc.StatusCode.UNAVAILABLE, "no"), Dropped("cut")])
+@pytest.mark.parametrize("answer", [refusal("UNAVAILABLE"), Dropped("cut")])
 def test_a_look_without_an_answer(wire: OverTheWire, answer: StatusError) -> None:
     """Could not look is not the same as absent."""
     wire.answer_once("get", answer)

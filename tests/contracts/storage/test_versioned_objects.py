@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 
-import grpc
 import pytest
 
-from local.core.grpc_services import StatusError
-from local.faults.hooks import CallMoment
 from shared.adapters.gcp.storage.public_pages import BucketPages
 from shared.core.errors import Moved, RollbackError, Unavailable
 from shared.ports.storage import VersionedObjects
 from tests.contracts.support.buckets import storage
-from tests.contracts.support.lost_answers import answer_once
+from tests.contracts.support.lost_answers import answer_once, refusal
 from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.storage.public_pages import MemoryPages
 
@@ -66,8 +63,7 @@ def test_a_history_without_an_answer(verb: str) -> None:
         buckets.create("policies")
         objects = BucketPages(clients.storage, "policies")
         objects.put(NAME, b"first", JSON, 0)
-        lost = StatusError(grpc.StatusCode.UNAVAILABLE, "try again")
-        answer_once(faults, f"objects.{verb}", lost, CallMoment.BEFORE)
+        answer_once(faults, f"objects.{verb}", refusal("UNAVAILABLE"))
 
         with pytest.raises(Unavailable):
             [*objects.history(NAME)]
