@@ -11,7 +11,7 @@ import pytest
 from shared.adapters.channels.sender import ChannelSender
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.policy.channels import Channel, ChannelKind
-from tests.contracts.support.http_server import serving
+from tests.contracts.support.http_server import Quiet, serving
 from tests.contracts.support.lost_answers import raises_exactly
 from tests.support.fakes.sender import FakeSender
 
@@ -26,7 +26,7 @@ class Server(ThreadingHTTPServer):
         self.posted: list[tuple[str, str, Any]] = []
 
 
-class Hook(BaseHTTPRequestHandler):
+class Hook(Quiet, BaseHTTPRequestHandler):
     """Answers with the status in the path."""
 
     server: Server
@@ -38,8 +38,6 @@ class Hook(BaseHTTPRequestHandler):
         self.send_response(int(self.path.strip("/")))
         self.send_header("Content-Length", "0")
         self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base's name
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What every AlertStates keeps, in memory and over the wire."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -9,15 +8,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from local.core.grpc_services import Dropped
-from local.core.rest import RestServer
 from local.faults.hooks import CallMoment, FaultHooks
 from local.services.monitoring import Alerts
 from local.services.monitoring.alerts import HOST
 from local.services.monitoring.notification import AlertIncident
-from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.monitoring.alert_states import MonitoringAlerts
+from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Rejected, Unavailable
 from shared.ports.platform import AlertStates
+from tests.contracts.support.rest import served
+from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.monitoring.alert_states import FakeAlertStates
 from tests.support.fakes.runtime.clock import START
 
@@ -45,30 +45,26 @@ def in_memory() -> AlertWorld:
     return AlertWorld(states, lambda: states.open.update({OPENED: False}), lose)
 
 
-def on_the_wire(faults: FaultHooks, incidents: list[AlertIncident], clients: Clients) -> AlertWorld:
+def on_the_wire(faults: FaultHooks, incidents: list[AlertIncident], rest: Rest) -> AlertWorld:
     def close() -> None:
         incidents[0] = replace(incidents[0], ended_at=START + timedelta(minutes=5))
 
     def lost(call: str, moment: CallMoment) -> None:
         raise Dropped("no answer")
 
-    return AlertWorld(MonitoringAlerts(clients.rest(HOST), "shop"), close, lambda: faults.add(lost))
+    return AlertWorld(MonitoringAlerts(rest, "shop"), close, lambda: faults.add(lost))
 
 
-@pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> Iterator[AlertWorld]:
-    """A fresh world for each test."""
-    if request.param == "memory":
-        yield in_memory()
-        return
+@pytest.fixture
+def wire() -> Iterator[AlertWorld]:
     incidents = [AlertIncident(OPENED, "function_failure_rate", "placeorder", START, 0.8)]
     faults = FaultHooks()
     calls = Alerts(lambda project: incidents if project == "shop" else []).calls()
-    with (
-        closing(RestServer({HOST: calls}, faults)) as server,
-        closing(Clients({"rest": server.address}, deployed=False)) as clients,
-    ):
-        yield on_the_wire(faults, incidents, clients)
+    with served(HOST, calls, faults) as rest:
+        yield on_the_wire(faults, incidents, rest)
+
+
+world = both_worlds(in_memory)
 
 
 def test_an_alert_until_it_closes(world: AlertWorld) -> None:

@@ -1,25 +1,26 @@
 """What every Monitoring tells, in memory and over the wire to an embedded Cloud Monitoring."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from local.cloud import Cloud
-from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.monitoring.configuration import CloudMonitoring
+from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Group, Policy
 from shared.ports.operations_project import Metric, MetricQuery, MonitoringSettings
+from tests.contracts.support.rest import connected
 from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.monitoring.configuration import MemoryMonitoring
 from tests.support.runtime.embedded_cloud import embedded_cloud
 
+HOST = "monitoring.googleapis.com"
 SHOP = Policy(
     "shop",
     "shop-prod",
@@ -57,9 +58,8 @@ class InMemory:
 class OverTheWire:
     """The adapter, beside an embedded cloud."""
 
-    def __init__(self, cloud: Cloud, clients: Clients) -> None:
-        host = "monitoring.googleapis.com"
-        self.monitoring: MonitoringSettings = CloudMonitoring(clients.rest(host), SHOP.project)
+    def __init__(self, cloud: Cloud, rest: Rest) -> None:
+        self.monitoring: MonitoringSettings = CloudMonitoring(rest, SHOP.project)
         slow: dict[str, Any] = {
             "name": "projects/shop-prod/alertPolicies/2",
             "displayName": "shop: slow",
@@ -83,11 +83,8 @@ MonitoringWorld = InMemory | OverTheWire
 
 @pytest.fixture
 def wire() -> Iterator[OverTheWire]:
-    with (
-        embedded_cloud(SHOP) as cloud,
-        closing(Clients({"rest": cloud.addresses["rest"]}, deployed=False)) as clients,
-    ):
-        yield OverTheWire(cloud, clients)
+    with embedded_cloud(SHOP) as cloud, connected(HOST, cloud.addresses["rest"]) as rest:
+        yield OverTheWire(cloud, rest)
 
 
 world = both_worlds(InMemory)
@@ -124,7 +121,5 @@ def test_a_query_is_evaluated(world: MonitoringWorld) -> None:
 
 def test_a_project_that_may_not_be_looked_at() -> None:
     """No answer is no answer: nothing is absent for that."""
-    clients = Clients({"rest": "127.0.0.1:1"}, deployed=False)
-
-    with closing(clients), pytest.raises(Unavailable):
-        CloudMonitoring(clients.rest("monitoring.googleapis.com"), SHOP.project).policies()
+    with connected(HOST) as rest, pytest.raises(Unavailable):
+        CloudMonitoring(rest, SHOP.project).policies()

@@ -1,31 +1,21 @@
 """What every Apis tells, in memory and over the wire to an embedded Service Usage."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
-from functools import partial
 
-import httpx
 import pytest
 
 from local.core.journal import Journal
-from local.core.rest import RestServer
-from local.faults.hooks import FaultHooks
 from local.services.service_usage.enabled_services import EnabledServices
 from local.services.service_usage.service import HOST
 from local.services.workload_identity.agents import ServiceAgents
-from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.quotas import ServiceApis
 from shared.core.errors import Rejected, Unavailable
 from shared.ports.operations_project import EnabledApis
+from tests.contracts.support.rest import connected, served
 from tests.support.fakes.project.apis import MemoryApis
 
 FCM = "fcm.googleapis.com"
 SwitchOff = Callable[[str, str], None]
-
-
-def _switch_off(address: str, project: str, service: str) -> None:
-    url = f"http://{address}/v1/projects/{project}/services/{service}:disable"
-    httpx.post(url, json={}, headers={"Host": HOST}).raise_for_status()
 
 
 @pytest.fixture(params=["memory", "wire"])
@@ -37,10 +27,12 @@ def world(request: pytest.FixtureRequest) -> Iterator[tuple[EnabledApis, SwitchO
         return
     journal = Journal()
     embedded = EnabledServices(journal, ServiceAgents(journal))
-    with ExitStack() as closings:
-        server = closings.enter_context(closing(RestServer({HOST: embedded.calls()}, FaultHooks())))
-        clients = closings.enter_context(closing(Clients({"rest": server.address}, deployed=False)))
-        yield ServiceApis(clients.rest(HOST)), partial(_switch_off, server.address)
+    with served(HOST, embedded.calls()) as rest:
+
+        def switch_off(project: str, service: str) -> None:
+            rest.post(f"/v1/projects/{project}/services/{service}:disable", {}, dict)
+
+        yield ServiceApis(rest), switch_off
 
 
 def test_an_api_is_on_or_off_by_its_project(world: tuple[EnabledApis, SwitchOff]) -> None:
@@ -56,15 +48,11 @@ def test_an_api_is_on_or_off_by_its_project(world: tuple[EnabledApis, SwitchOff]
 
 def test_whoever_may_not_look_is_told_so() -> None:
     """A refusal does not say that an API is off."""
-    with closing(RestServer({HOST: ()}, FaultHooks())) as server:
-        clients = Clients({"rest": server.address}, deployed=False)
-        with closing(clients), pytest.raises(Rejected):
-            ServiceApis(clients.rest(HOST)).is_on("shop-prod", FCM)
+    with served(HOST, ()) as rest, pytest.raises(Rejected):
+        ServiceApis(rest).is_on("shop-prod", FCM)
 
 
 def test_an_answer_that_does_not_come() -> None:
     """Nothing is known then."""
-    clients = Clients({"rest": "127.0.0.1:1"}, deployed=False)
-
-    with closing(clients), pytest.raises(Unavailable):
-        ServiceApis(clients.rest(HOST)).is_on("shop-prod", FCM)
+    with connected(HOST) as rest, pytest.raises(Unavailable):
+        ServiceApis(rest).is_on("shop-prod", FCM)

@@ -1,18 +1,16 @@
 """What is admitted in a project, over the wire; only a person's look asks for it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
 
 import pytest
 
 from local.core.clock import CloudClock
-from local.core.rest import RestMethod, RestServer
-from local.faults.hooks import FaultHooks
+from local.core.rest import RestMethod
 from local.services.run.quota import WriteQuotaBucket
 from local.services.service_usage.service import HOST, Quotas
-from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.quotas import ServiceQuotas
 from shared.core.errors import Rejected, Unavailable
+from tests.contracts.support.rest import served
 
 WRITES = "run.googleapis.com/write_regional"
 EVERYWHERE = {"effectiveLimit": "60"}
@@ -20,28 +18,26 @@ HERE = {"effectiveLimit": "180", "dimensions": {"region": "europe-west1"}}
 THERE = {"effectiveLimit": "30", "dimensions": {"region": "us-east1"}}
 UNLIMITED = {"effectiveLimit": "-1"}
 
-Serve = Callable[[tuple[RestMethod, ...]], ServiceQuotas]
+
+def writes_a_minute(calls: Sequence[RestMethod]) -> int | None:
+    """What the adapter reads from whatever serves these calls."""
+    with served(HOST, calls) as rest:
+        return ServiceQuotas(rest, "shop-prod").writes_a_minute("europe-west1")
 
 
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """The adapter, beside whatever serves these calls."""
-    with ExitStack() as closings:
-
-        def served(calls: tuple[RestMethod, ...]) -> ServiceQuotas:
-            server = closings.enter_context(closing(RestServer({HOST: calls}, FaultHooks())))
-            clients = Clients({"rest": server.address}, deployed=False)
-            closings.callback(clients.close)
-            return ServiceQuotas(clients.rest(HOST), "shop-prod")
-
-        yield served
+def listed(metric: str, unit: str, *buckets: object) -> Sequence[RestMethod]:
+    """The call that lists the limits of one metric."""
+    limits = [{"unit": unit, "quotaBuckets": buckets}]
+    answer = {"metrics": [{"metric": metric, "consumerQuotaLimits": limits}]}
+    [listing] = Quotas(WriteQuotaBucket(CloudClock())).calls()
+    return [listing._replace(answer=lambda _: answer)]
 
 
-def test_what_the_embedded_cloud_admits(serve: Serve) -> None:
+def test_what_the_embedded_cloud_admits() -> None:
     """A minute's refill of its bucket."""
     quotas = Quotas(WriteQuotaBucket(CloudClock(), per_second=3.0))
 
-    assert serve(quotas.calls()).writes_a_minute("europe-west1") == 180
+    assert writes_a_minute(quotas.calls()) == 180
 
 
 @pytest.mark.parametrize(
@@ -56,30 +52,18 @@ def test_what_the_embedded_cloud_admits(serve: Serve) -> None:
         ("run.googleapis.com/read_requests", "1/min/{project}", [EVERYWHERE], None),
     ],
 )
-def test_the_limit_of_a_region(
-    serve: Serve, metric: str, unit: str, buckets: list[object], admitted: int | None
-) -> None:
+def test_the_limit_of_a_region(metric: str, unit: str, buckets: list[object], admitted: int | None) -> None:
     """The most specific one of writes each minute that holds there; another is none."""
-    limits = [{"unit": unit, "quotaBuckets": buckets}]
-    answer = {"metrics": [{"metric": metric, "consumerQuotaLimits": limits}]}
-    [listing] = Quotas(WriteQuotaBucket(CloudClock())).calls()
-
-    quotas = serve((listing._replace(answer=lambda _: answer),))
-
-    assert quotas.writes_a_minute("europe-west1") == admitted
+    assert writes_a_minute(listed(metric, unit, *buckets)) == admitted
 
 
-def test_a_limit_that_is_no_number(serve: Serve) -> None:
+def test_a_limit_that_is_no_number() -> None:
     """Nothing is known."""
-    limits = [{"unit": "1/min/{project}", "quotaBuckets": [{"effectiveLimit": "many"}]}]
-    answer = {"metrics": [{"metric": WRITES, "consumerQuotaLimits": limits}]}
-    [listing] = Quotas(WriteQuotaBucket(CloudClock())).calls()
-
     with pytest.raises(Unavailable):
-        serve((listing._replace(answer=lambda _: answer),)).writes_a_minute("europe-west1")
+        writes_a_minute(listed(WRITES, "1/min/{project}", {"effectiveLimit": "many"}))
 
 
-def test_whoever_may_not_read_quotas_is_told_so(serve: Serve) -> None:
+def test_whoever_may_not_read_quotas_is_told_so() -> None:
     """A refusal is no limit of none."""
     with pytest.raises(Rejected):
-        serve(()).writes_a_minute("europe-west1")
+        writes_a_minute(())

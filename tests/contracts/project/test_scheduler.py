@@ -1,20 +1,17 @@
 """What every Timetable tells, in memory and over the wire to an embedded Cloud Scheduler."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 
 import pytest
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.core.rest import RestServer
-from local.faults.hooks import FaultHooks
 from local.services.scheduler.jobs import SchedulerService
-from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.scheduler import HOST, CloudSchedulerRuns
 from shared.core.errors import Rejected, Unavailable
 from shared.ports.operations_project import JobRun, SchedulerRuns
+from tests.contracts.support.rest import connected, served
 from tests.contracts.support.worlds import both_worlds
 from tests.support.fakes.project.scheduler_runs import MemoryTimetable
 from tests.support.fakes.runtime.clock import START
@@ -56,10 +53,8 @@ TimetableWorld = InMemory | OverTheWire
 def wire() -> Iterator[OverTheWire]:
     scheduler = SchedulerService(CloudClock(START, scale=0), Journal())
     scheduler.provision(PROJECT, REGION, JOB, "https://switch.example/", START)
-    with closing(RestServer({HOST: scheduler.calls()}, FaultHooks())) as server:
-        clients = Clients({"rest": server.address}, deployed=False)
-        with closing(clients):
-            yield OverTheWire(scheduler, CloudSchedulerRuns(clients.rest(HOST), PROJECT))
+    with served(HOST, scheduler.calls()) as rest:
+        yield OverTheWire(scheduler, CloudSchedulerRuns(rest, PROJECT))
 
 
 world = both_worlds(InMemory)
@@ -98,19 +93,14 @@ def test_a_job_as_google_writes_it(job: dict[str, object], run: JobRun) -> None:
         for one in SchedulerService(CloudClock(START), Journal()).calls()
         if one.name == "projects.locations.jobs.list"
     ]
-    calls = (listing._replace(answer=lambda _: {"jobs": [job]}),)
-    with closing(RestServer({HOST: calls}, FaultHooks())) as server:
-        clients = Clients({"rest": server.address}, deployed=False)
-        with closing(clients):
-            timetable = CloudSchedulerRuns(clients.rest(HOST), PROJECT)
-            assert timetable.runs(REGION) == {JOB: run}
-            with pytest.raises(Rejected):  # a refusal is no list of none
-                timetable.regions()
+    with served(HOST, [listing._replace(answer=lambda _: {"jobs": [job]})]) as rest:
+        timetable = CloudSchedulerRuns(rest, PROJECT)
+        assert timetable.runs(REGION) == {JOB: run}
+        with pytest.raises(Rejected):  # a refusal is no list of none
+            timetable.regions()
 
 
 def test_a_scheduler_that_does_not_answer() -> None:
     """Nothing is known then: no job is absent for that."""
-    clients = Clients({"rest": "127.0.0.1:1"}, deployed=False)
-
-    with closing(clients), pytest.raises(Unavailable):
-        CloudSchedulerRuns(clients.rest(HOST), PROJECT).regions()
+    with connected(HOST) as rest, pytest.raises(Unavailable):
+        CloudSchedulerRuns(rest, PROJECT).regions()

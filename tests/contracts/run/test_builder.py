@@ -6,7 +6,7 @@ import pytest
 
 from shared.adapters.gcp import listing
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
-from shared.domain.deployments.build_recipe import is_built_from
+from shared.domain.deployments.build_recipe import BuiltFunction, RunningDeployment, is_built_from
 from shared.domain.deployments.inventory.traffic import TrafficTarget, traffic_shares
 from tests.contracts.support.builders import BuilderWorld, InMemory, OverTheWire, embedded
 from tests.contracts.support.worlds import both_worlds
@@ -24,38 +24,46 @@ def wire() -> Iterator[OverTheWire]:
 world = both_worlds(InMemory)
 
 
+def function(world: BuilderWorld) -> BuiltFunction:
+    """`placeOrder`, which is there."""
+    live = world.builder.find_function("placeOrder")
+    assert live is not None
+    return live
+
+
+def running(world: BuilderWorld) -> RunningDeployment:
+    """The deployment of `placeOrder` that has not ended."""
+    deployment = world.builder.find_running_deployment("placeOrder")
+    assert deployment is not None
+    return deployment
+
+
 def build(world: BuilderWorld, *, create: bool = False) -> str:
     return world.builder.build("placeOrder", world.kept, create=create)
 
 
 def test_a_redeployment_of_our_copy(world: BuilderWorld) -> None:
     """It runs what was recorded, as a new revision, once its operation is done; not before."""
-    before = world.builder.find_function("placeOrder")
-    assert before is not None
+    before = function(world)
     assert before.active
     assert not is_built_from(before.state, world.kept)
 
     operation = build(world)
 
-    building = world.builder.find_function("placeOrder")
-    assert building is not None
-    assert building.deploying
+    assert function(world).deploying
     assert not world.builder.operation(operation).done
-    running = world.builder.find_running_deployment("placeOrder")
-    assert running is not None
-    assert (running.operation, running.source) == (operation, world.kept.source)
+    assert running(world) == RunningDeployment(operation, world.kept.source)
     world.advance(BUILT)
     assert world.builder.operation(operation).done
     assert world.builder.operation(operation).error == ""
     assert world.builder.find_running_deployment("placeOrder") is None
-    found = world.builder.find_function("placeOrder")
-    assert found is not None
-    assert (found.active, found.deploying) == (True, False)
-    assert is_built_from(found.state, world.kept)
-    assert found.revision != before.revision
-    service = world.platform.service(found.service)
-    assert service.latest_created == found.revision
-    assert traffic_shares(service.serving, service.latest_ready) == {found.revision: 100}
+    rebuilt = function(world)
+    assert (rebuilt.active, rebuilt.deploying) == (True, False)
+    assert is_built_from(rebuilt.state, world.kept)
+    assert rebuilt.revision != before.revision
+    service = world.platform.service(rebuilt.service)
+    assert service.latest_created == rebuilt.revision
+    assert traffic_shares(service.serving, service.latest_ready) == {rebuilt.revision: 100}
 
 
 def test_a_redeployment_where_traffic_is_pinned(world: BuilderWorld) -> None:
@@ -85,9 +93,7 @@ def test_a_source_that_is_gone(world: BuilderWorld) -> None:
     world.advance(BUILT)
 
     assert "not found" in world.builder.operation(operation).error
-    found = world.builder.find_function("placeOrder")
-    assert found is not None
-    assert not found.active
+    assert not function(world).active
     assert world.platform.inventory()["placeOrder"].revisions == before.revisions
 
 
@@ -100,9 +106,7 @@ def test_a_secret_that_was_destroyed(world: BuilderWorld) -> None:
     world.advance(BUILT)
 
     assert world.builder.operation(operation).error
-    found = world.builder.find_function("placeOrder")
-    assert found is not None
-    assert not found.active
+    assert not function(world).active
     after = world.platform.inventory()["placeOrder"]
     assert not after.revisions[0].ready
     assert after.service.serving == before.service.serving
@@ -115,9 +119,7 @@ def test_a_deployment_by_somebody_else_that_runs(world: BuilderWorld) -> None:
     with pytest.raises(Moved):
         build(world)
 
-    running = world.builder.find_running_deployment("placeOrder")
-    assert running is not None
-    assert running.source != world.kept.source
+    assert running(world).source != world.kept.source
 
 
 def test_a_deployment_beyond_the_first_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,11 +144,10 @@ def test_a_function_that_was_deleted(world: BuilderWorld) -> None:
         build(world)
     build(world, create=True)
     world.advance(BUILT)
-    found = world.builder.find_function("placeOrder")
-    assert found is not None
-    assert is_built_from(found.state, world.kept)
-    service = world.platform.service(found.service)
-    assert traffic_shares(service.serving, service.latest_ready) == {found.revision: 100}
+    rebuilt = function(world)
+    assert is_built_from(rebuilt.state, world.kept)
+    service = world.platform.service(rebuilt.service)
+    assert traffic_shares(service.serving, service.latest_ready) == {rebuilt.revision: 100}
     with pytest.raises(Moved):
         build(world, create=True)
 
@@ -158,10 +159,9 @@ def test_a_function_of_the_first_generation(world: BuilderWorld) -> None:
     build(world)
     world.advance(BUILT)
 
-    found = world.builder.find_function("placeOrder")
-    assert found is not None
-    assert (found.service, found.revision, found.active) == ("", "", True)
-    assert is_built_from(found.state, world.kept)
+    rebuilt = function(world)
+    assert (rebuilt.service, rebuilt.revision, rebuilt.active) == ("", "", True)
+    assert is_built_from(rebuilt.state, world.kept)
 
 
 def test_a_write_quota_that_is_spent(world: BuilderWorld) -> None:
@@ -181,9 +181,7 @@ def test_an_answer_that_is_lost(world: BuilderWorld) -> None:
     with pytest.raises(Ambiguous):
         build(world)
 
-    running = world.builder.find_running_deployment("placeOrder")
-    assert running is not None
-    assert running.source == world.kept.source
+    assert running(world).source == world.kept.source
 
 
 def test_an_operation_that_nobody_knows(world: BuilderWorld) -> None:

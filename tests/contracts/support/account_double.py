@@ -4,6 +4,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event
 
 from shared.core.errors import Rejected
+from tests.contracts.support.http_server import Quiet
 
 
 class Vault:
@@ -30,7 +31,7 @@ class Toolkit(ThreadingHTTPServer):
         self.late = False
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet, BaseHTTPRequestHandler):
     """One request."""
 
     server: Toolkit
@@ -46,5 +47,3 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Location", "/elsewhere")
         self.end_headers()
         self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base's name

@@ -10,6 +10,7 @@ from google.auth.credentials import AnonymousCredentials
 
 from shared.domain.notices.message import NoticeMessage
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
+from tests.contracts.support.http_server import Quiet
 from tests.support.faults.hostile_text import ID
 
 WORDS = NoticeMessage("The Bookshop: not working", "Shop: not working since 12:00 UTC.\n")
@@ -56,7 +57,7 @@ class Server(ThreadingHTTPServer):
         return known
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet, BaseHTTPRequestHandler):
     server: Server
 
     def __getattr__(self, name: str) -> Callable[[], None]:
@@ -89,8 +90,6 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.status != 200:
             return self.server.status, {}
         return 200, self.server.answer(self.command, self.path, said)
-
-    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base's name
 
 
 class Refreshable(AnonymousCredentials):  # type: ignore[misc]

@@ -7,6 +7,12 @@ from http.server import ThreadingHTTPServer
 from local.core.loopback import Loop
 
 
+class Quiet:
+    """Of a request handler: it writes nothing to standard error."""
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base's name
+
+
 @contextmanager
 def serving(server: ThreadingHTTPServer) -> Iterator[Loop]:
     """It answers until the body is left."""

@@ -15,7 +15,7 @@ from shared.adapters.prober import HttpProber
 from shared.core.errors import Rejected
 from shared.domain.policy.probes import ExpectedAnswer, Probe, ProbeAccount, ProbeMethod
 from tests.contracts.support.account_double import Vault
-from tests.contracts.support.http_server import serving
+from tests.contracts.support.http_server import Quiet, serving
 
 PASSWORD, KEY, TOKEN = "hush-password", "hush-key", "hush.of.google"
 ACCOUNT = ProbeAccount("probe@shop.example", password_secret="password", api_key_secret="api-key")
@@ -46,7 +46,7 @@ class Server(ThreadingHTTPServer):
         return [one for one in self.seen if "signInWithPassword" not in one[1]]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet, BaseHTTPRequestHandler):
     """One request."""
 
     server: Server
@@ -63,8 +63,6 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     do_POST = do_GET  # noqa: N815 - the base's name
-
-    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base's name
 
 
 @pytest.fixture

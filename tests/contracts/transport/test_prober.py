@@ -21,7 +21,7 @@ from shared.adapters.embedded_cloud import LATENCY_HEADER
 from shared.adapters.prober import MAX_BODY_BYTES, HttpProber
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.probes import Probe
-from tests.contracts.support.http_server import serving
+from tests.contracts.support.http_server import Quiet, serving
 
 HOST = "shop.example"
 MOVED = {"/moved": "/landed", "/inside": "http://169.254.169.254/computeMetadata/v1/"}
@@ -44,7 +44,7 @@ class Server(ThreadingHTTPServer):
         self.released = threading.Event()
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet, BaseHTTPRequestHandler):
     """Answers by the path."""
 
     server: Server
@@ -74,8 +74,6 @@ class Handler(BaseHTTPRequestHandler):
             while not self.server.released.is_set():
                 self.wfile.write(content)
                 self.server.written += len(content)
-
-    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base's name
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from shared.adapters.gcp.rest import MAX_PAGES, Rest
 from shared.core.errors import Ambiguous, Gone, Moved, Rejected, RollbackError, Throttled, Unavailable
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.deployments.inventory.inventory_parts import RulesFile
+from tests.contracts.support.http_server import Quiet
 from tests.local.support.rest import running
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -35,7 +36,7 @@ class Stub:
         self.answer: Callable[[str], Answer] = lambda path: (200, {}, b"{}")
         stub = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 stub.asked.append((self.path, dict(self.headers.items())))
@@ -46,9 +47,6 @@ class Stub:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                pass
 
             do_POST = do_PUT = do_GET  # noqa: N815 - the base names them
 
