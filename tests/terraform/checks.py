@@ -57,6 +57,14 @@ def grants(configuration: Configuration) -> list[Resource]:
     return found
 
 
+def custom_roles(configuration: Configuration) -> dict[str, set[str]]:
+    """The permissions of our own roles, by full name."""
+    return {
+        f"projects/{one.values['project']}/roles/{one.values['role_id']}": {*one.values["permissions"]}
+        for one in configuration.of("google_project_iam_custom_role")
+    }
+
+
 def members(grant: Resource) -> list[str]:
     """Who is given the role."""
     return grant.values.get("members") or [grant.values["member"]]
@@ -329,10 +337,7 @@ def permissions(configuration: Configuration, entry_point: str) -> dict[str, set
 
     Raises: KeyError for a role that is neither ours nor in PREDEFINED.
     """
-    roles = {
-        f"projects/{one.values['project']}/roles/{one.values['role_id']}": {*one.values["permissions"]}
-        for one in configuration.of("google_project_iam_custom_role")
-    }
+    roles = custom_roles(configuration)
     member = f"serviceAccount:{account_of(functions(configuration)[entry_point])}"
     found: dict[str, set[str]] = defaultdict(set)
     for grant in grants(configuration):
@@ -349,8 +354,7 @@ def unconfined_state(configuration: Configuration) -> list[str]:
     """Where both share a project, the application's database must stay out of reach."""
     databases = {
         f"projects/{one.values['project']}/databases/{one.values['name']}"
-        for one in configuration.of("google_firestore_database")
-        if one.name == "state"
+        for one in configuration.of("google_firestore_database", name="state")
     }
     wanted = {f'resource.name == "{one}"' for one in databases}
     return [

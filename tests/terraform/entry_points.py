@@ -46,9 +46,7 @@ def names_of(
     if isinstance(scope, ApplicationScope):
         return [one.project for one in policies_of(configuration) if scope.is_needed(one)]
     buckets = outputs_of(configuration)["buckets"]
-    exports = [
-        one.values["name"] for one in configuration.of("google_storage_bucket") if one.name == "exports"
-    ]
+    exports = [one.values["name"] for one in configuration.of("google_storage_bucket", name="exports")]
     secrets = [one.values["secret_id"] for one in configuration.of("google_secret_manager_secret")]
     found: dict[GrantScope, list[str | None]] = {
         GrantScope.OPERATIONS_PROJECT: [settings.project],

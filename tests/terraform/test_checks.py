@@ -84,6 +84,7 @@ INVOKER = 'google_cloud_run_v2_service_iam_member.push["{}"]'
 AUDIT = 'google_storage_bucket.audit["audit"]'
 BUCKET = 'google_storage_bucket_iam_policy.buckets["{}"]'
 PUSH = 'google_pubsub_subscription.push["{}"]'
+TOPIC = 'google_pubsub_topic.rollback["{}"]'
 SINK = 'google_logging_project_sink.changes["cvplus"]'
 MISTAKES: list[tuple[str, Mistake]] = [
     (
@@ -120,13 +121,11 @@ MISTAKES: list[tuple[str, Mistake]] = [
     ),
     (
         "schema_on_what_google_writes",
-        saying('google_pubsub_topic.rollback["rollback-alerts"]', "schema_settings",
-               value=[{"schema": "any", "encoding": "JSON"}]),
+        saying(TOPIC.format("rollback-alerts"), "schema_settings", value=[{"schema": "any"}]),
     ),
     (
         "schema_on_what_google_writes",
-        saying('google_pubsub_topic.rollback["rollback-deployments"]', "schema_settings",
-               value=[{"schema": "any", "encoding": "JSON"}]),
+        saying(TOPIC.format("rollback-deployments"), "schema_settings", value=[{"schema": "any"}]),
     ),
     ("basic_role", saying("google_project_iam_member.build_logs", "role", value="roles/editor")),
     (
@@ -210,7 +209,7 @@ def test_exports_are_written_by_the_account_that_firestore_acts_as() -> None:
 
 def test_no_function_is_built_before_its_grants_have_spread(example: Configuration) -> None:
     """Of the responders and of the console."""
-    [sleep] = [one for one in example.of("time_sleep") if one.name == "build_granted"]
+    [sleep] = example.of("time_sleep", name="build_granted")
 
     assert "google_artifact_registry_repository_iam_member.build" in sleep.depends_on
     assert {"time_sleep.build_granted"} <= {
@@ -256,7 +255,7 @@ def test_an_apply_during_an_incident_undoes_no_rollback(two_projects: Configurat
 
 def test_an_adopted_database_keeps_what_a_person_changed(two_projects: Configuration) -> None:
     """Of the application's own only its point-in-time recovery is ours."""
-    [adopted] = [one for one in two_projects.of("google_firestore_database") if one.name == "applications"]
+    [adopted] = two_projects.of("google_firestore_database", name="applications")
 
     assert set(adopted.values) - {*adopted.ignored} == {
         "deletion_policy",
@@ -273,8 +272,8 @@ def test_the_last_deployments_keep_their_images(two_projects: Configuration) -> 
     Firebase's CLI finds its own policy and sets none; nothing else of the repository is managed,
     and no destroy deletes it.
     """
-    every = two_projects.of("google_artifact_registry_repository")
-    kept = {one.values["project"]: one for one in every if one.name == "applications"}
+    every = two_projects.of("google_artifact_registry_repository", name="applications")
+    kept = {one.values["project"]: one for one in every}
 
     assert {*kept} == {"bookshop-prod", "cvplus"}
     ages = {}
@@ -291,10 +290,9 @@ def test_the_last_deployments_keep_their_images(two_projects: Configuration) -> 
 def test_an_application_has_the_apis_that_the_responders_ask(two_projects: Configuration) -> None:
     """Of what its policy names, and no other; none of the operations project's."""
     services: dict[str, set[str]] = {}
-    for one in two_projects.of("google_project_service"):
-        if one.name == "others":
-            name = one.values["service"].removesuffix(".googleapis.com")
-            services.setdefault(one.values["project"], set()).add(name)
+    for one in two_projects.of("google_project_service", name="others"):
+        name = one.values["service"].removesuffix(".googleapis.com")
+        services.setdefault(one.values["project"], set()).add(name)
 
     always = {
         *("artifactregistry", "cloudfunctions", "cloudresourcemanager"),

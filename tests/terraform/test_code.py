@@ -94,7 +94,7 @@ def test_dead_letters_are_kept_where_replay_looks(example: Configuration) -> Non
 def test_no_tick_waits_for_the_one_before(example: Configuration) -> None:
     """There is room for all of two minutes, the longest that the clock takes."""
     [service] = functions(example)["on_clock"]["service_config"]
-    ticks = [one for one in example.of("google_cloud_scheduler_job") if one.name == "clock"]
+    ticks = example.of("google_cloud_scheduler_job", name="clock")
 
     at_once = service["max_instance_request_concurrency"] * service["max_instance_count"]
     assert at_once >= 2 * len(ticks)

@@ -55,9 +55,9 @@ class Configuration:
     warnings: list[str] = field(default_factory=list)
     """What the check blocks say; they stop nothing."""
 
-    def of(self, *types: str) -> list[Resource]:
-        """The resources of these types."""
-        return [one for one in self.resources if one.type in types]
+    def of(self, *types: str, name: str = "") -> list[Resource]:
+        """The resources of these types, and of that name if one is given."""
+        return [one for one in self.resources if one.type in types and one.name == (name or one.name)]
 
     def named(self, address: str) -> Resource:
         """The one with that address. Raises: KeyError."""

@@ -80,8 +80,7 @@ def test_exports_lie_on_two_continents_each_under_its_key(two_projects: Configur
     """What one continent, or who holds one key, loses is there once more."""
     found = {
         one.key: (one.values["location"], one.values["encryption"][0]["default_kms_key_name"])
-        for one in two_projects.of("google_storage_bucket")
-        if one.name == "exports"
+        for one in two_projects.of("google_storage_bucket", name="exports")
     }
 
     places = {key: (place, re.findall("locations/([^/]+)", name)) for key, (place, name) in found.items()}
@@ -112,7 +111,7 @@ def test_a_secret_has_no_value(example: Configuration) -> None:
 
 def test_the_clock_ticks_each_minute_from_two_regions(example: Configuration) -> None:
     """One region may be down, and the responders still wake."""
-    ticks = [one.values for one in example.of("google_cloud_scheduler_job") if one.name == "clock"]
+    ticks = [one.values for one in example.of("google_cloud_scheduler_job", name="clock")]
 
     assert len({one["region"] for one in ticks}) == len(ticks) == 2
     assert {one["schedule"] for one in ticks} == {"* * * * *"}
@@ -148,8 +147,7 @@ def test_whatever_a_role_allows_has_its_api(example: Configuration) -> None:
     asked = {permission.partition(".")[0] for one in roles for permission in one.values["permissions"]}
     on = {
         one.values["service"].removesuffix(".googleapis.com")
-        for one in example.of("google_project_service")
-        if one.name == "operations"
+        for one in example.of("google_project_service", name="operations")
     }
 
     assert {API_OF.get(one, one) for one in asked} - BEFORE - on == set()

@@ -14,7 +14,7 @@ from shared.adapters.gcp.project import quotas, scheduler, secret_manager, servi
 from shared.adapters.gcp.pubsub import eventarc_triggers
 from shared.adapters.gcp.run import images, platform
 from shared.adapters.gcp.storage import objects
-from tests.terraform.checks import account_of, functions, grants, members, operations_project
+from tests.terraform.checks import account_of, custom_roles, functions, grants, members, operations_project
 from tests.terraform.conftest import TERRAFORM, configuration
 from tests.terraform.evaluator.blocks import blocks_in
 from tests.terraform.evaluator.evaluator import Configuration, Resource
@@ -142,10 +142,7 @@ INSTALLED = (
 
 def roles_of(member: str, example: Configuration) -> dict[str, set[str]]:
     """The permissions of our own roles that somebody has, by project or bucket."""
-    roles = {
-        f"projects/{one.values['project']}/roles/{one.values['role_id']}": {*one.values["permissions"]}
-        for one in example.of("google_project_iam_custom_role")
-    }
+    roles = custom_roles(example)
     found: dict[str, set[str]] = defaultdict(set)
     for one in grants(example):
         if member in members(one) and ("bucket" in one.values or one.type.startswith("google_project_")):
@@ -170,7 +167,7 @@ def test_ci_reads_the_state_and_nothing_else(two_projects: Configuration) -> Non
     ci = "serviceAccount:ci-deploy@example-operations.iam.gserviceaccount.com"
 
     assert roles_of(ci, two_projects) == {"example-operations": {*store.READ_PERMISSIONS}}
-    [readers] = [one for one in two_projects.of("google_project_iam_binding") if one.name == "state_readers"]
+    [readers] = two_projects.of("google_project_iam_binding", name="state_readers")
     assert readers.values["condition"][0]["expression"].endswith('/databases/rollback"')
 
 

@@ -14,7 +14,7 @@ def bucket_of(example: Configuration) -> str:
 
 def test_every_function_follows_the_bucket_of_the_policies(example: Configuration) -> None:
     """The console as well; the bucket keeps the generations by which plans were made."""
-    [bucket] = [one.values for one in example.of("google_storage_bucket") if one.name == "policies"]
+    [bucket] = [one.values for one in example.of("google_storage_bucket", name="policies")]
 
     told = {settings_of(example, one).policy_bucket for one in functions(example)}
 
@@ -25,7 +25,7 @@ def test_every_function_follows_the_bucket_of_the_policies(example: Configuratio
 
 def test_the_first_object_holds_the_policy_files(example: Configuration) -> None:
     """As the functions read it: the same fingerprints as in the archive."""
-    [made] = [one for one in example.of("google_storage_bucket_object") if one.name == "policies"]
+    [made] = example.of("google_storage_bucket_object", name="policies")
     files = [load_policy(ROOT / "policies" / name) for name in ("cvplus.yaml", "example.yaml")]
     provisioned = {
         one.system: one for one in files if one.system in example.outputs["rollback"]["applications"]
@@ -39,7 +39,7 @@ def test_the_first_object_holds_the_policy_files(example: Configuration) -> None
 
 def test_an_apply_leaves_what_was_published_since_then(example: Configuration) -> None:
     """Only a file that has changed takes its place, after the functions that understand it."""
-    [made] = [one for one in example.of("google_storage_bucket_object") if one.name == "policies"]
+    [made] = example.of("google_storage_bucket_object", name="policies")
 
     assert made.ignored == ("detect_md5hash",)
     assert any("google_cloudfunctions2_function.responders" in one for one in made.depends_on)

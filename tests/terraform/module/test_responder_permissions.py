@@ -10,22 +10,33 @@ from shared.adapters.gcp.permissions import application_roles
 from shared.adapters.gcp.pubsub import dead_letters
 from shared.core import topics
 from shared.domain.presentation import status_page_html
-from tests.terraform.checks import functions, grants, members, operations_project, permissions
+from tests.terraform.checks import (
+    account_of,
+    custom_roles,
+    functions,
+    grants,
+    members,
+    operations_project,
+    permissions,
+)
 from tests.terraform.conftest import TERRAFORM
 from tests.terraform.entry_points import needed, policies_of, settings_of
 from tests.terraform.evaluator.evaluator import Configuration, evaluated
 from tests.terraform.module.minimal_variables import SMALLEST
 
 
+def member_of(configuration: Configuration, entry_point: str) -> str:
+    """Whom a function runs as, as a member of a grant."""
+    return f"serviceAccount:{account_of(functions(configuration)[entry_point])}"
+
+
 @pytest.mark.parametrize("entry_point", sorted(topics.ENTRY_POINTS))
 def test_a_responder_publishes_on_its_topics(entry_point: str, example: Configuration) -> None:
     """The topics of the table, and no other."""
-    account = functions(example)[entry_point]["service_config"][0]["service_account_email"]
-
     granted = {
         one.values["topic"]
         for one in example.of("google_pubsub_topic_iam_binding")
-        if f"serviceAccount:{account}" in members(one)
+        if member_of(example, entry_point) in members(one)
     }
 
     assert granted == {*topics.PUBLISHES[entry_point]}
@@ -34,14 +45,11 @@ def test_a_responder_publishes_on_its_topics(entry_point: str, example: Configur
 def test_the_worker_asks_for_data_where_a_policy_says_so(example: Configuration) -> None:
     """On each declared topic, in its application's project, and on no other."""
     declared_by = {(one.project, topic) for one in policies_of(example) for topic in derived_topics(one)}
-    account = functions(example)["on_work"]["service_config"][0]["service_account_email"]
 
-    granted = [
-        one.values for one in example.of("google_pubsub_topic_iam_member") if one.name == "regeneration"
-    ]
+    granted = [one.values for one in example.of("google_pubsub_topic_iam_member", name="regeneration")]
 
     assert {(one["project"], one["topic"]) for one in granted} == declared_by
-    assert {one["member"] for one in granted} == {f"serviceAccount:{account}"}
+    assert {one["member"] for one in granted} == {member_of(example, "on_work")}
     assert len(declared_by) == 1
 
 
@@ -102,23 +110,14 @@ def test_no_role_is_made_that_nobody_is_given(example: Configuration) -> None:
     """What stands in a project unused is one more thing to explain."""
     given = {one.values["role"] for one in grants(example)}
 
-    roles = example.of("google_project_iam_custom_role")
-
-    made = {f"projects/{one.values['project']}/roles/{one.values['role_id']}" for one in roles}
-    assert made - given == set()
+    assert {*custom_roles(example)} - given == set()
 
 
 def test_doctor_asks_for_the_roles_that_are_given(example: Configuration) -> None:
     """What a responder has in an application, by role; and the runtime of every function."""
-    accounts = {
-        f"serviceAccount:{one['service_config'][0]['service_account_email']}": entry_point
-        for entry_point, one in functions(example).items()
-    }
-    applications = [one for one in example.of("google_project_iam_binding") if one.name == "applications"]
-    permitted = {
-        f"projects/{one.values['project']}/roles/{one.values['role_id']}": {*one.values["permissions"]}
-        for one in example.of("google_project_iam_custom_role")
-    }
+    accounts = {member_of(example, entry_point): entry_point for entry_point in functions(example)}
+    applications = example.of("google_project_iam_binding", name="applications")
+    permitted = custom_roles(example)
 
     for policy in policies_of(example):
         given: dict[str, dict[str, set[str]]] = defaultdict(dict)
@@ -142,7 +141,7 @@ def test_heads_are_anchored_wherever_there_is_a_bucket_for_them(example: Configu
 
 def test_values_have_one_reader(example: Configuration) -> None:
     """Nobody but the worker gets what lies in their bucket, viewers of the project included."""
-    buckets, worker = example.outputs["rollback"]["buckets"], account(example, "on_work")
+    buckets = example.outputs["rollback"]["buckets"]
     told = {one: settings_of(example, one) for one in functions(example)}
 
     reads = {
@@ -154,7 +153,7 @@ def test_values_have_one_reader(example: Configuration) -> None:
     }
 
     owners = f"projectOwner:{operations_project(example)}"  # who may give the bucket to anybody
-    assert reads == {f"serviceAccount:{worker}", owners}
+    assert reads == {member_of(example, "on_work"), owners}
     assert {one for one, seen in told.items() if seen.values_bucket == buckets["values"]} == {
         "on_deployment",
         "on_work",
@@ -162,13 +161,6 @@ def test_values_have_one_reader(example: Configuration) -> None:
     assert {one for one, seen in told.items() if seen.sources_bucket == buckets["sources"]} == {
         "on_deployment"
     }
-
-
-def account(configuration: Configuration, entry_point: str) -> str:
-    """Whom a function runs as."""
-    [service] = functions(configuration)[entry_point]["service_config"]
-    email: str = service["service_account_email"]
-    return email
 
 
 def test_status_pages_are_written_wherever_there_is_a_bucket_for_them(example: Configuration) -> None:

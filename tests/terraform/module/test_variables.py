@@ -122,7 +122,7 @@ def test_an_export_lies_where_its_database_is() -> None:
         evaluated(TERRAFORM, {**SMALLEST, **wrong})
 
     made = evaluated(TERRAFORM, {**SMALLEST, "exports": second("EU")})
-    buckets = [one for one in made.of("google_storage_bucket") if one.name == "exports"]
+    buckets = made.of("google_storage_bucket", name="exports")
     places = {one.key: one.values["location"] for one in buckets}
     assert places == {"cvplus": "US", "cvplus-second": "EU"}
 
@@ -182,7 +182,7 @@ def test_findings_are_told_of_where_a_policy_takes_them_for_a_breach(tmp_path: P
     assert config.values["pubsub_topic"].endswith("/topics/rollback-alerts")
     [streaming] = config.values["streaming_config"]
     assert streaming["filter"] == ('(finding_class="THREAT") AND (severity="CRITICAL" OR severity="HIGH")')
-    [grant] = [one for one in made.of("google_pubsub_topic_iam_member") if one.name == "findings"]
+    [grant] = made.of("google_pubsub_topic_iam_member", name="findings")
     assert grant.values["member"].endswith("@gcp-sa-scc-notification.iam.gserviceaccount.com")
     assert "securitycenter.googleapis.com" in {
         one.values["service"] for one in made.of("google_project_service")

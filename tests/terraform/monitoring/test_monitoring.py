@@ -53,6 +53,11 @@ def bare(folder: Path, **signals: str) -> Path:
     return path
 
 
+def edit(path: Path, old: str, new: str) -> None:
+    """Write something else into a file in the place of what it says."""
+    path.write_text(path.read_text().replace(old, new))
+
+
 def loaded(*paths: Path) -> dict[str, Policy]:
     return {policy.system: policy for policy in map(loader.load_policy, paths)}
 
@@ -68,15 +73,14 @@ def resources(shipped: Configuration) -> Resources:
     return deepcopy(resources_of(shipped))
 
 
-def found_in(resources: Resources, shipped: Configuration) -> list[str]:
-    return findings(resources, loaded(*SHIPPED), shipped.outputs["signals_without_alert"])
+def findings_of(made: Configuration, *paths: Path, resources: Resources | None = None) -> list[str]:
+    """Where what is made, or `resources` in its place, differs from these policy files."""
+    return findings(resources or resources_of(made), loaded(*paths), made.outputs["signals_without_alert"])
 
 
-def test_the_alert_policies_are_what_the_policy_files_say(
-    resources: Resources, shipped: Configuration
-) -> None:
+def test_the_alert_policies_are_what_the_policy_files_say(shipped: Configuration) -> None:
     """Every signal has its conditions with the file's thresholds, or a reason for having none."""
-    assert found_in(resources, shipped) == []
+    assert findings_of(shipped, *SHIPPED) == []
 
 
 def test_the_alert_policies_of_each_example_are_what_its_policy_files_say(example: Configuration) -> None:
@@ -96,7 +100,7 @@ def test_what_costs_money_is_off_until_it_is_asked_for(tmp_path: Path) -> None:
     configuration = plan(tmp_path, SHIPPED[:1], off)
 
     resources, why = resources_of(configuration), configuration.outputs["signals_without_alert"]
-    assert findings(resources, loaded(SHIPPED[0]), why) == []
+    assert findings_of(configuration, SHIPPED[0]) == []
     assert "google_monitoring_uptime_check_config" not in resources
     assert "google_monitoring_dashboard" not in resources
     assert "cvplus/shifts" not in resources["google_logging_metric"]["counter"]
@@ -125,16 +129,14 @@ def test_a_file_without_thresholds_gets_those_of_the_embedded_cloud(tmp_path: Pa
 
     configuration = plan(tmp_path, [path])
 
-    unmeasured = configuration.outputs["signals_without_alert"]
-    assert findings(resources_of(configuration), loaded(path), unmeasured) == []
+    assert findings_of(configuration, path) == []
 
 
 def test_operations_and_application_in_one_project(tmp_path: Path) -> None:
     """One project has one set of pagers, and its alerts on itself beside those of the system."""
     configuration = plan(tmp_path, SHIPPED[:1], {"operations_project": "cvplus"})
 
-    unmeasured = configuration.outputs["signals_without_alert"]
-    assert findings(resources_of(configuration), loaded(SHIPPED[0]), unmeasured) == []
+    assert findings_of(configuration, SHIPPED[0]) == []
     assert configuration.warnings == []
     assert len(resources_of(configuration)[CHANNEL]["pager"]) == 1
 
@@ -189,7 +191,7 @@ def test_a_mistake_is_found(mistake: str, resources: Resources, shipped: Configu
 
     spoil(resources)
 
-    assert [one for one in found_in(resources, shipped) if told in one]
+    assert [one for one in findings_of(shipped, *SHIPPED, resources=resources) if told in one]
 
 
 def test_each_probe_is_asked_as_the_policy_file_says(resources: Resources) -> None:
@@ -243,7 +245,7 @@ def test_a_check_that_posts(tmp_path: Path) -> None:
     policy = bare(tmp_path)
     expected = "expect: { text: ok }, headers: { content-type: text/plain, X-Test: enabled }"
     post = f'function: read_it, method: POST, body: "a=1", {expected}'
-    policy.write_text(policy.read_text().replace("function: read_it", post))
+    edit(policy, "function: read_it", post)
 
     resources = resources_of(plan(tmp_path, [policy]))
 
@@ -273,7 +275,7 @@ def test_what_monitoring_cannot_do_is_refused(signals: dict[str, str], told: str
 def test_auto_close_beyond_what_monitoring_takes_is_refused(tmp_path: Path) -> None:
     """The responders and Monitoring must mean the same time."""
     path = bare(tmp_path)
-    path.write_text(path.read_text().replace("auto_close: 30m", "auto_close: 29m"))
+    edit(path, "auto_close: 30m", "auto_close: 29m")
 
     with pytest.raises(Unevaluable, match="between 30m and 7d"):
         plan(tmp_path, [path])
@@ -285,21 +287,19 @@ def test_half_a_minute_holds_where_a_query_watches(tmp_path: Path) -> None:
 
     configuration = plan(tmp_path, [path])
 
-    unmeasured = configuration.outputs["signals_without_alert"]
-    resources = resources_of(configuration)
-    assert findings(resources, loaded(path), unmeasured) == []
-    assert condition(resources, "bare-bones/frontend_unavailable")["duration"] == "30s"
+    assert findings_of(configuration, path) == []
+    assert condition(resources_of(configuration), "bare-bones/frontend_unavailable")["duration"] == "30s"
 
 
 def test_a_share_counts_from_as_many_calls_as_the_gates_ask_for(tmp_path: Path) -> None:
     """Two failed calls of a rare function raise no alert; its `also` does not wait for more."""
     path = bare(tmp_path, function_failure_rate="also: [{ unit: seconds, threshold: 9, duration: 1m }]")
-    path.write_text(path.read_text().replace("auto_close: 30m", "auto_close: 30m, minimum_requests: 50"))
+    edit(path, "auto_close: 30m", "auto_close: 30m, minimum_requests: 50")
 
     configuration = plan(tmp_path, [path])
 
     resources = resources_of(configuration)
-    assert findings(resources, loaded(path), configuration.outputs["signals_without_alert"]) == []
+    assert findings_of(configuration, path) == []
     alerts = resources[POLICY]["signal"]
     share, also = alerts["bare-bones/function_failure_rate"], alerts["bare-bones/function_failure_rate/also"]
     assert (share["combiner"], also["combiner"]) == ("AND_WITH_MATCHING_RESOURCE", "OR")
@@ -561,13 +561,12 @@ def test_quiet_groups_are_those_whose_services_are_known(tmp_path: Path) -> None
   built: { functions: [c, d], codebases: [e] }
   rest: { functions: ["*"] }
 """
-    path.write_text(path.read_text().replace("{ all: { functions: [read_it, writeIt] } }", groups))
+    edit(path, "{ all: { functions: [read_it, writeIt] } }", groups)
 
     configuration = plan(tmp_path, [path])
 
-    resources, why = resources_of(configuration), configuration.outputs["signals_without_alert"]
-    query = condition(resources, "bare-bones/function_failure_rate/quiet", 1)["query"]
-    assert not [text for text in findings(resources, loaded(path), why) if "function_failure_rate" in text]
+    query = condition(resources_of(configuration), "bare-bones/function_failure_rate/quiet", 1)["query"]
+    assert not [text for text in findings_of(configuration, path) if "function_failure_rate" in text]
     assert re.findall(r'service_name=~"([^"]*)"', query) == ["read-it|writeit"] * 2 + ["get.*"] * 2
     assert re.findall(r'"group", "([^"]*)"', query) == ["all", "pattern"]
 
@@ -577,7 +576,7 @@ def test_a_query_of_many_groups_is_divided(tmp_path: Path) -> None:
     names = [f"{number:02}" for number in range(40)]
     groups = ", ".join(f"g{name}: {{ functions: [read{name}, write{name}] }}" for name in names)
     path = bare(tmp_path)
-    path.write_text(path.read_text().replace("all: { functions: [read_it, writeIt] }", groups))
+    edit(path, "all: { functions: [read_it, writeIt] }", groups)
 
     alert = resources_of(plan(tmp_path, [path]))[POLICY]["signal"]["bare-bones/function_failure_rate/quiet"]
 
@@ -613,7 +612,7 @@ def test_alerts_of_functions_that_patterns_cover(
 ) -> None:
     """A new function needs no apply: its service fits the filter; our own services never do."""
     path = bare(tmp_path)
-    path.write_text(path.read_text().replace("functions: [read_it, writeIt]", group))
+    edit(path, "functions: [read_it, writeIt]", group)
 
     resources = resources_of(plan(tmp_path, [path]))
 
