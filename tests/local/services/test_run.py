@@ -28,6 +28,12 @@ def world() -> Iterator[World]:
         yield world
 
 
+def change(world: World, service: run_v2.Service, *paths: str) -> None:
+    """Ask for these fields of a service as they stand in it; without any, for all."""
+    mask = {"paths": paths} if paths else None
+    world.services.update_service(request=run_v2.UpdateServiceRequest(service=service, update_mask=mask))
+
+
 def first(world: World, name: str = "placeorder") -> str:
     return world.application.service(name).revisions[0].name
 
@@ -80,11 +86,10 @@ def test_clients_reach_the_old_revision_only_once_the_routers_followed(world: Wo
 def test_a_revision_with_a_name_against_the_rules(world: World, name: str) -> None:
     """It begins with the name of its service, in lower case."""
     asked = run_v2.Service(name=service_path("placeorder"), template=run_v2.RevisionTemplate(revision=name))
-    request = run_v2.UpdateServiceRequest(service=asked, update_mask={"paths": ["template.revision"]})
     before = world.get()
 
     with pytest.raises(exceptions.InvalidArgument):
-        world.services.update_service(request=request)
+        change(world, asked, "template.revision")
 
     assert world.get() == before
 
@@ -194,13 +199,11 @@ def test_template_in_the_mask_makes_a_revision(world: World) -> None:
     good = world.revisions.get_revision(name=f"{world.get().name}/revisions/{first(world)}")
     service = world.get()
     service.template.containers[0].image = good.containers[0].image
-    request = run_v2.UpdateServiceRequest(service=service, update_mask={"paths": ["template"]})
 
-    world.services.update_service(request=request)
+    change(world, service, "template")
     world.advance(8)
     after = world.get()
-    request = run_v2.UpdateServiceRequest(service=after, update_mask={"paths": ["template"]})
-    world.services.update_service(request=request)
+    change(world, after, "template")
 
     newest = world.application.service("placeorder").latest_created
     assert (newest.release, newest.failure_rate) == ("r1", 0.0)
@@ -250,11 +253,10 @@ def test_another_value_of_what_is_not_applied_is_refused(
     """By its name, with a mask and without one; no revision is made, and nothing moves."""
     before = world.get()
     asked = run_v2.Service.from_json(json.dumps(merge(json.loads(run_v2.Service.to_json(before)), more)))
-    mask = {"paths": [field.partition(".")[0]]} if masked else None
-    request = run_v2.UpdateServiceRequest(service=asked, update_mask=mask)
+    mask = [field.partition(".")[0]] if masked else []
 
     with pytest.raises(exceptions.MethodNotImplemented, match=f"'{field}'"):
-        world.services.update_service(request=request)
+        change(world, asked, *mask)
 
     assert world.get() == before
     assert len(world.application.service("placeorder").revisions) == 2
@@ -265,7 +267,7 @@ def test_a_service_as_it_was_read_is_taken_without_a_mask(world: World) -> None:
     service = world.get()
     service.traffic = [to(first(world))]
 
-    world.services.update_service(request=run_v2.UpdateServiceRequest(service=service))
+    change(world, service)
     world.advance(8)
 
     assert routed(world.get()) == [(first(world), 100, "")]
@@ -276,9 +278,8 @@ def test_a_part_of_the_template_in_the_mask(world: World) -> None:
     service = world.get()
     template = run_v2.RevisionTemplate(revision="placeorder-again")
     asked = run_v2.Service(name=service.name, template=template)
-    request = run_v2.UpdateServiceRequest(service=asked, update_mask={"paths": ["template.revision"]})
 
-    world.services.update_service(request=request)
+    change(world, asked, "template.revision")
 
     newest = world.application.service("placeorder").latest_created
     assert (newest.name, newest.release) == ("placeorder-again", "r2")
@@ -288,10 +289,9 @@ def test_a_part_of_the_template_in_the_mask(world: World) -> None:
 def test_a_template_without_a_container_is_refused(world: World) -> None:
     """Nothing can be run."""
     asked = run_v2.Service(name=world.get().name)
-    request = run_v2.UpdateServiceRequest(service=asked, update_mask={"paths": ["template"]})
 
     with pytest.raises(exceptions.InvalidArgument, match="container"):
-        world.services.update_service(request=request)
+        change(world, asked, "template")
 
 
 def test_operation_fails_late(world: World) -> None:

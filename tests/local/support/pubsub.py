@@ -65,6 +65,16 @@ class World:
         """A subscription."""
         self.subscriber.create_subscription({"name": name, "topic": topic, **configuration})
 
+    def subscription(self) -> pubsub_v1.types.Subscription:
+        """The subscription as it can be read."""
+        return self.subscriber.get_subscription(subscription=SUBSCRIPTION)
+
+    def update_subscription(self, *paths: str, **change: Any) -> pubsub_v1.types.Subscription:
+        """Change these fields of it; the subscription then."""
+        return self.subscriber.update_subscription(
+            {"subscription": {"name": SUBSCRIPTION, **change}, "update_mask": {"paths": paths}}
+        )
+
     def dead_letters(self, **configuration: Any) -> dict[str, Any]:
         """A dead letter policy, and the topic and subscription where its letters go."""
         self.publisher.create_topic(name=DEAD_TOPIC)

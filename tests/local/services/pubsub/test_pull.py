@@ -238,10 +238,7 @@ def test_retention_is_shortened(world: World) -> None:
     world.advance(hours=1)
     assert texts(world.pull()) == ["old"]
 
-    change = {"name": SUBSCRIPTION, "message_retention_duration": {"seconds": 600}}
-    world.subscriber.update_subscription(
-        {"subscription": change, "update_mask": {"paths": ["message_retention_duration"]}}
-    )
+    world.update_subscription("message_retention_duration", message_retention_duration={"seconds": 600})
     world.advance(hours=1)
 
     assert world.pull() == []
@@ -254,10 +251,11 @@ def test_more_acknowledgements_than_a_request_holds(world: World) -> None:
     [received] = world.pull()
     ids = [received.ack_id, *(f"0-{number:0190}" for number in range(3000))]
 
+    asked: dict[str, Any] = {"subscription": SUBSCRIPTION, "ack_ids": ids}
     with pytest.raises(InvalidArgument, match="exceeds the limit"):
-        world.subscriber.acknowledge(subscription=SUBSCRIPTION, ack_ids=ids)
+        world.subscriber.acknowledge(asked)
     with pytest.raises(InvalidArgument, match="exceeds the limit"):
-        world.subscriber.modify_ack_deadline(subscription=SUBSCRIPTION, ack_ids=ids, ack_deadline_seconds=0)
+        world.subscriber.modify_ack_deadline({**asked, "ack_deadline_seconds": 0})
 
     assert world.pull() == []
 

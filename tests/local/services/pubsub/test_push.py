@@ -47,6 +47,13 @@ def push_to(endpoint: Endpoint) -> dict[str, str]:
     return {"push_endpoint": endpoint.url}
 
 
+def hang(endpoint: Endpoint, status: int = 200) -> threading.Event:
+    """The endpoint answers once the event is set."""
+    release = threading.Event()
+    endpoint.answer = lambda pushed: (release.wait(LONG_SECONDS), status)[1]
+    return release
+
+
 def test_a_message_arrives_wrapped(world: World, endpoint: Endpoint) -> None:
     """The body is Pub/Sub's JSON, with both spellings of id and time."""
     world.create(push_config=push_to(endpoint), enable_message_ordering=True)
@@ -140,8 +147,7 @@ def test_an_endpoint_that_hangs(world: World, endpoint: Endpoint) -> None:
 
 def test_an_endpoint_that_hangs_while_nobody_looks(world: World, endpoint: Endpoint) -> None:
     """The clock alone ends the lease and pushes again."""
-    release = threading.Event()
-    endpoint.answer = lambda pushed: (release.wait(LONG_SECONDS), 200)[1]
+    release = hang(endpoint)
     world.create(push_config=push_to(endpoint), retry_policy=AT_ONCE)
     world.publish("patience")
     endpoint.next()
@@ -157,8 +163,7 @@ def test_an_endpoint_slower_than_a_connection(
 ) -> None:
     """Only the ack deadline limits the answer."""
     monkeypatch.setattr("local.services.pubsub.delivery.push.CONNECT_LIMIT_SECONDS", 0.05)
-    release = threading.Event()
-    endpoint.answer = lambda pushed: (release.wait(LONG_SECONDS), 200)[1]
+    release = hang(endpoint)
     world.create(push_config=push_to(endpoint))
     world.publish("slow")
     endpoint.next()
@@ -230,8 +235,7 @@ def test_a_message_that_always_fails(world: World, endpoint: Endpoint) -> None:
 
 def test_more_messages_than_pushes_are_allowed(world: World, endpoint: Endpoint) -> None:
     """As many pushes are in flight as the service was made for, and never more."""
-    release = threading.Event()
-    endpoint.answer = lambda pushed: (release.wait(LONG_SECONDS), 200)[1]
+    release = hang(endpoint)
     world.create(push_config=push_to(endpoint), ack_deadline_seconds=600)
 
     world.publish(*"abcdefgh")
@@ -369,47 +373,32 @@ def test_settling_waits_for_a_message_that_is_taken_and_not_yet_sent(
     assert pushed_by_then == [True]
 
 
-def test_a_fault_drops_the_first_push(world: World, endpoint: Endpoint) -> None:
-    """A push that a fault stops before it is sent is a failed delivery."""
+@pytest.mark.parametrize("moment", CallMoment)
+def test_a_fault_of_a_push(world: World, endpoint: Endpoint, moment: CallMoment) -> None:
+    """Stopped before it is sent, or its answer lost: it acknowledges nothing, and comes again."""
 
-    def drop(call: str, moment: CallMoment) -> None:
-        if call == f"push {SUBSCRIPTION}" and moment is CallMoment.BEFORE:
-            world.faults.remove(drop)
-            raise ConnectionError("dropped")
+    def fail(call: str, at: CallMoment) -> None:
+        if call == f"push {SUBSCRIPTION}" and at is moment:
+            world.faults.remove(fail)
+            raise ConnectionError("injected")
 
-    world.faults.add(drop)
+    world.faults.add(fail)
     world.create(push_config=push_to(endpoint))
     world.publish("late")
     world.settle()
+    pushed = [endpoint.next()] if moment is CallMoment.AFTER else []
     assert endpoint.is_quiet()
 
     world.advance(seconds=1)
 
-    assert endpoint.next().text == "late"
-
-
-def test_a_fault_loses_the_answer(world: World, endpoint: Endpoint) -> None:
-    """An answer that a fault loses does not acknowledge: the endpoint sees the message twice."""
-
-    def lose(call: str, moment: CallMoment) -> None:
-        if call == f"push {SUBSCRIPTION}" and moment is CallMoment.AFTER:
-            world.faults.remove(lose)
-            raise ConnectionError("lost")
-
-    world.faults.add(lose)
-    world.create(push_config=push_to(endpoint))
-    world.publish("twice")
-    first = endpoint.next()
-    world.settle()
-    world.advance(seconds=1)
-
-    assert endpoint.next().body["message"] == first.body["message"]
+    pushed.append(endpoint.next())
+    assert pushed[0].text == "late"
+    assert all(one.body["message"] == pushed[0].body["message"] for one in pushed)
 
 
 def test_a_push_subscription_is_deleted_in_flight(world: World, endpoint: Endpoint) -> None:
     """What hangs is cut off, and nothing is pushed any more."""
-    release = threading.Event()
-    endpoint.answer = lambda pushed: (release.wait(LONG_SECONDS), 500)[1]
+    release = hang(endpoint, 500)
     world.create(push_config=push_to(endpoint))
     world.publish("first")
     endpoint.next()
@@ -426,8 +415,7 @@ def test_a_push_subscription_is_deleted_in_flight(world: World, endpoint: Endpoi
 
 def test_closing_while_an_endpoint_hangs(endpoint: Endpoint) -> None:
     """The service ends all the same, and leaves no thread behind."""
-    release = threading.Event()
-    endpoint.answer = lambda pushed: (release.wait(LONG_SECONDS), 200)[1]
+    release = hang(endpoint)
     with serving() as world:
         world.create(push_config=push_to(endpoint))
         world.publish(*"abc")

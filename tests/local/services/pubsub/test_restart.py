@@ -128,10 +128,10 @@ def test_resources(tmp_path: Path) -> None:
         policy = world.publisher.get_iam_policy({"resource": TOPIC})
         policy.bindings.add(role="roles/pubsub.publisher", members=["user:a@example.com"])
         policy = world.publisher.set_iam_policy({"resource": TOPIC, "policy": policy})
-        made = world.subscriber.get_subscription(subscription=SUBSCRIPTION)
+        made = world.subscription()
 
     with life(tmp_path) as world:
-        assert world.subscriber.get_subscription(subscription=SUBSCRIPTION) == made
+        assert world.subscription() == made
         assert [topic.name for topic in world.publisher.list_topics(project="projects/acme")] == [TOPIC]
         assert world.publisher.get_iam_policy({"resource": TOPIC}) == policy
         world.publish("unwanted")

@@ -44,7 +44,7 @@ def test_back_to_a_time_by_the_topic_s_retention(world: World) -> None:
 
     seek(world, time=ORIGIN)
 
-    subscription = world.subscriber.get_subscription(subscription=SUBSCRIPTION)
+    subscription = world.subscription()
     assert subscription.topic_message_retention_duration == timedelta(hours=1)
     assert texts(world.pull()) == ["a"]
 

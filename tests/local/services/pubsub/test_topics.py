@@ -147,7 +147,7 @@ def test_a_subscription_takes_the_defaults(world: World) -> None:
     """What is not set is Pub/Sub's documented default."""
     world.create()
 
-    subscription = world.subscriber.get_subscription(subscription=SUBSCRIPTION)
+    subscription = world.subscription()
 
     assert subscription.ack_deadline_seconds == 10
     assert subscription.message_retention_duration == timedelta(days=7)
@@ -162,7 +162,7 @@ def test_policies_take_the_defaults(world: World) -> None:
 
     world.create(retry_policy={}, dead_letter_policy={"dead_letter_topic": DEAD_TOPIC})
 
-    subscription = world.subscriber.get_subscription(subscription=SUBSCRIPTION)
+    subscription = world.subscription()
     assert subscription.retry_policy.minimum_backoff == timedelta(seconds=10)
     assert subscription.retry_policy.maximum_backoff == timedelta(seconds=600)
     assert subscription.dead_letter_policy.max_delivery_attempts == 5
@@ -197,7 +197,7 @@ def test_a_subscription_beyond_the_limits(world: World, configuration: dict[str,
         world.subscribe(**configuration)
 
     with pytest.raises(NotFound):
-        world.subscriber.get_subscription(subscription=SUBSCRIPTION)
+        world.subscription()
 
 
 @pytest.mark.parametrize(
@@ -228,18 +228,16 @@ def test_a_subscription_to_nothing(world: World) -> None:
 def test_a_subscription_is_updated(world: World) -> None:
     """Masked fields change, an unset one takes its default; topic and filter are fixed."""
     world.create(ack_deadline_seconds=30, labels={"team": "a"}, retry_policy={})
-    change = {"name": SUBSCRIPTION, "ack_deadline_seconds": 60, "filter": "attributes:k"}
+    change = {"ack_deadline_seconds": 60, "filter": "attributes:k"}
 
-    updated = world.subscriber.update_subscription(
-        {"subscription": change, "update_mask": {"paths": ["ack_deadline_seconds", "retry_policy"]}}
-    )
+    updated = world.update_subscription("ack_deadline_seconds", "retry_policy", **change)
 
     assert updated.ack_deadline_seconds == 60
     assert "retry_policy" not in updated
     assert dict(updated.labels) == {"team": "a"}
     for path in ("filter", "topic", "enable_message_ordering"):
         with pytest.raises(InvalidArgument):
-            world.subscriber.update_subscription({"subscription": change, "update_mask": {"paths": [path]}})
+            world.update_subscription(path, **change)
 
 
 def test_the_topic_of_a_subscription_is_deleted(world: World) -> None:
@@ -251,7 +249,7 @@ def test_the_topic_of_a_subscription_is_deleted(world: World) -> None:
     world.publisher.create_topic(name=TOPIC)
     world.publish("new")
 
-    subscription = world.subscriber.get_subscription(subscription=SUBSCRIPTION)
+    subscription = world.subscription()
     assert subscription.topic == "_deleted-topic_"
     assert texts(world.pull()) == ["old"]
 
@@ -264,7 +262,7 @@ def test_a_subscription_is_detached(world: World) -> None:
     world.publisher.detach_subscription({"subscription": SUBSCRIPTION})
     world.publish("never")
 
-    assert world.subscriber.get_subscription(subscription=SUBSCRIPTION).detached
+    assert world.subscription().detached
     assert list(world.publisher.list_topic_subscriptions(topic=TOPIC)) == []
     with pytest.raises(FailedPrecondition):
         world.pull()
