@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +19,22 @@ from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcT
 from msgspec.structs import replace
 
 from local.cloud import ADDRESS_NAMES, Cloud
-from local.core.clock import CloudClock
 from local.installation.provisioning import TOPICS
 from tests.local.support.pubsub import Endpoint
-from tests.local.support.run import MINUTE, ORIGIN, PARENT, policy, service_path, signal, to
+from tests.local.support.run import MINUTE, ORIGIN, PARENT, policy, shift, signal
 from tests.local.support.subscription import Mailbox
 from tests.support.runtime.embedded_cloud import embedded_cloud
 
 SIGNALS = {"function_failure_rate": signal(0.5, 2 * MINUTE)}
 
 
+living_cloud = partial(embedded_cloud, at=ORIGIN, alerter=True, ticks=True)
+"""A cloud whose alerts and ticks come when its clock is moved."""
+
+
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    with embedded_cloud(policy(SIGNALS), at=ORIGIN, alerter=True, ticks=True) as cloud:
+    with living_cloud(policy(SIGNALS)) as cloud:
         yield cloud
 
 
@@ -64,11 +69,7 @@ def test_alert_goes_out_once_opened_and_once_closed(cloud: Cloud) -> None:
     pass_minutes(cloud, 5)
 
     with grpc.insecure_channel(cloud.addresses["run"]) as channel:
-        services = run_v2.ServicesClient(transport=ServicesGrpcTransport(channel=channel))
-        service = services.get_service(name=service_path("placeorder"))
-        service.traffic = [to(old)]
-        request = run_v2.UpdateServiceRequest(service=service, update_mask={"paths": ["traffic"]})
-        services.update_service(request=request)
+        shift(channel, old)
     pass_minutes(cloud, 5)
 
     told = [json.loads(body)["incident"] for body in alerts.empty()]
@@ -138,18 +139,12 @@ def test_control_plane_lets_an_address_play_a_host(cloud: Cloud, control: httpx.
 
 def test_without_an_installation_terraform_finds_nothing_of_its_own() -> None:
     """Neither topics nor buckets; alerts and ticks go nowhere, and the cloud goes on."""
-    cloud = Cloud.start([policy(SIGNALS)], seed=1, clock=CloudClock(ORIGIN, scale=0), installation=False)
-    try:
+    with living_cloud(policy(SIGNALS), installation=False) as cloud:
         cloud.application("bookshop").deploy(release="r2", failure_rate=1.0)
         pass_minutes(cloud, 5)  # neither an alert nor a tick has a topic
-        with grpc.insecure_channel(cloud.addresses["pubsub"]) as channel:
-            publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
-            names = [one.name for one in publisher.list_topics(project=f"projects/{cloud.home}")]
-        assert [one for one in names if "/rollback-" in one] == []
-        assert [one.name for one in cloud.buckets.of_project(cloud.home)] == []
+        assert [name for name in topics(cloud, cloud.home) if "/rollback-" in name] == []
+        assert [bucket.name for bucket in cloud.buckets.of_project(cloud.home)] == []
         assert cloud.alerter("bookshop").incidents
-    finally:
-        cloud.stop()
 
 
 def test_control_plane_deploys_and_tells_what_is_live(control: httpx.Client) -> None:
@@ -223,45 +218,34 @@ def test_addresses_are_told_by_the_control_plane(cloud: Cloud, control: httpx.Cl
 
 def test_everything_survives_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Documents, topics, releases, incidents and the time itself are found again."""
-    clock = CloudClock(ORIGIN, scale=0)
-    first = Cloud.start([policy(SIGNALS)], seed=1, data=tmp_path, clock=clock)
-    alerts = Mailbox(first, "rollback-alerts")
-    first.application("bookshop").deploy(["placeOrder"], release="r2", failure_rate=1.0)
-    pass_minutes(first, 5)
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", first.addresses["firestore"])
-    store = firestore.Client(project="shop")
-    store.document("rollbacks/one").set({"status": "RUNNING"})
-    store.close()
-    alerts.close()
-    first.stop()
+    with living_cloud(policy(SIGNALS), data=tmp_path) as first:
+        first.application("bookshop").deploy(["placeOrder"], release="r2", failure_rate=1.0)
+        pass_minutes(first, 5)
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", first.addresses["firestore"])
+        with closing(firestore.Client(project="shop")) as store:
+            store.document("rollbacks/one").set({"status": "RUNNING"})
 
-    again = Cloud.start([policy(SIGNALS)], seed=1, data=tmp_path, clock=CloudClock(ORIGIN, 0))
-
-    assert again.clock.now() == ORIGIN + 5 * MINUTE
-    pass_minutes(again, 5)
-    (incident,) = again.alerter("bookshop").incidents
-    assert incident.ended_at is None
-    assert again.application("bookshop").service("placeorder").latest_created.release == "r2"
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", again.addresses["firestore"])
-    store = firestore.Client(project="shop")
-    assert store.document("rollbacks/one").get().to_dict() == {"status": "RUNNING"}
-    store.close()
-    again.stop()
+    with living_cloud(policy(SIGNALS), data=tmp_path) as again:
+        assert again.clock.now() == ORIGIN + 5 * MINUTE
+        pass_minutes(again, 5)
+        (incident,) = again.alerter("bookshop").incidents
+        assert incident.ended_at is None
+        assert again.application("bookshop").service("placeorder").latest_created.release == "r2"
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", again.addresses["firestore"])
+        with closing(firestore.Client(project="shop")) as store:
+            assert store.document("rollbacks/one").get().to_dict() == {"status": "RUNNING"}
 
 
 def test_two_systems_live_side_by_side() -> None:
     """Each policy has its own application, topics and metrics; ticks go to one project."""
     other = replace(policy(SIGNALS), system="library", project="books")
-    cloud = Cloud.start(
-        [policy(SIGNALS), other], seed=1, clock=CloudClock(ORIGIN, 0), operations_project="ops"
-    )
-    cloud.application("library").deploy(release="r2", failure_rate=1.0)
-    pass_minutes(cloud, 5)
+    with living_cloud(policy(SIGNALS), other, operations_project="ops") as cloud:
+        cloud.application("library").deploy(release="r2", failure_rate=1.0)
+        pass_minutes(cloud, 5)
 
-    assert topics(cloud, "ops") == {f"projects/ops/topics/{name}" for name in TOPICS}
-    assert len(cloud.alerter("library").incidents) == 4
-    assert not cloud.alerter("bookshop").incidents
-    cloud.stop()
+        assert topics(cloud, "ops") == {f"projects/ops/topics/{name}" for name in TOPICS}
+        assert len(cloud.alerter("library").incidents) == 4
+        assert not cloud.alerter("bookshop").incidents
 
 
 def topics(cloud: Cloud, project: str) -> set[str]:
@@ -272,10 +256,8 @@ def topics(cloud: Cloud, project: str) -> set[str]:
 
 def test_nothing_listens_once_stopped() -> None:
     """After `stop` every port is free again, and starting on it works."""
-    cloud = Cloud.start([policy()], seed=1, clock=CloudClock(ORIGIN, 0))
-    ports = {name: int(address.split(":")[1]) for name, address in cloud.addresses.items()}
-    cloud.stop()
+    with living_cloud(policy()) as cloud:
+        ports = {name: int(address.split(":")[1]) for name, address in cloud.addresses.items()}
 
-    again = Cloud.start([policy()], seed=1, clock=CloudClock(ORIGIN, 0), ports=ports)
-    assert again.addresses == cloud.addresses
-    again.stop()
+    with living_cloud(policy(), ports=ports) as again:
+        assert again.addresses == cloud.addresses

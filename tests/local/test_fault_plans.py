@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -12,8 +12,7 @@ import grpc
 import httpx
 import pytest
 from google.api_core import exceptions
-from google.cloud import firestore, pubsub_v1, run_v2
-from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
+from google.cloud import firestore, pubsub_v1
 from google.longrunning.operations_pb2_grpc import OperationsStub
 from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
@@ -21,10 +20,9 @@ from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcT
 from google.rpc import error_details_pb2
 
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from local.faults import plan as fault_plan
 from local.faults.plan import BadPlan, FaultPlan
-from tests.local.support.run import ORIGIN, policy, service_path, to
+from tests.local.support.run import ORIGIN, policy, shift
 from tests.support.runtime.embedded_cloud import embedded_cloud
 
 COMMIT = "google.firestore.v1.Firestore/Commit"
@@ -42,12 +40,22 @@ def plan(**faults: Any) -> FaultPlan:
     return fault_plan.parse_plan(json.dumps(faults).encode())
 
 
+def plan_commits(cloud: Cloud, **fault: Any) -> None:
+    """Let commits go wrong."""
+    cloud.injector.install(plan(calls=[{"call": COMMIT, **fault}]))
+
+
+@pytest.fixture
+def client(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[firestore.Client]:
+    with store(cloud, monkeypatch) as client:
+        yield client
+
+
 @contextmanager
 def store(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[firestore.Client]:
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", cloud.addresses["firestore"])
-    client = firestore.Client(project="shop")
-    yield client
-    client.close()
+    with closing(firestore.Client(project="shop")) as client:
+        yield client
 
 
 def put(client: firestore.Client, name: str) -> None:
@@ -70,40 +78,40 @@ STATUSES = {
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(("answer", "error"), STATUSES.items(), ids=STATUSES)
 def test_call_is_answered_with_the_status_on_either_side_of_its_effect(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, answer: str, error: type[Exception], when: str
+    cloud: Cloud, client: firestore.Client, answer: str, error: type[Exception], when: str
 ) -> None:
     """An answer after the effect leaves the effect, one before it leaves none."""
-    cloud.injector.install(plan(calls=[{"call": COMMIT, "answer": answer, "when": when}]))
-    with store(cloud, monkeypatch) as client:
-        with pytest.raises(error):
-            put(client, "one")
+    plan_commits(cloud, answer=answer, when=when)
 
-        assert is_there(client, "one") is (when == "after")
+    with pytest.raises(error):
+        put(client, "one")
+
+    assert is_there(client, "one") is (when == "after")
     assert cloud.injector.report()["injected"]["calls"] == [1]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_connection_is_dropped_and_the_next_call_opens_another(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, when: str
+    cloud: Cloud, client: firestore.Client, when: str
 ) -> None:
     """The client sees its connection close, not an answer, and works again with the next call."""
-    cloud.injector.install(plan(calls=[{"call": COMMIT, "answer": "DROP", "when": when, "times": 1}]))
-    with store(cloud, monkeypatch) as client:
-        assert not is_there(client, "one")
-        with pytest.raises(exceptions.ServiceUnavailable) as caught:
-            put(client, "one")
+    plan_commits(cloud, answer="DROP", when=when, times=1)
+    assert not is_there(client, "one")
 
-        assert "Injected" not in str(caught.value)
-        assert is_there(client, "one") is (when == "after")
-        put(client, "two")
-        assert is_there(client, "two")
+    with pytest.raises(exceptions.ServiceUnavailable) as caught:
+        put(client, "one")
+
+    assert "Injected" not in str(caught.value)
+    assert is_there(client, "one") is (when == "after")
+    put(client, "two")
+    assert is_there(client, "two")
 
 
-def test_exhausted_quota_says_when_to_come_back(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exhausted_quota_says_when_to_come_back(cloud: Cloud, client: firestore.Client) -> None:
     """RetryInfo stands in the status details, where Google's clients look for it."""
-    fault = {"call": COMMIT, "answer": "RESOURCE_EXHAUSTED", "retry_after_seconds": 7.5}
-    cloud.injector.install(plan(calls=[fault]))
-    with store(cloud, monkeypatch) as client, pytest.raises(exceptions.ResourceExhausted) as caught:
+    plan_commits(cloud, answer="RESOURCE_EXHAUSTED", retry_after_seconds=7.5)
+
+    with pytest.raises(exceptions.ResourceExhausted) as caught:
         put(client, "one")
 
     (detail,) = caught.value.details
@@ -111,74 +119,69 @@ def test_exhausted_quota_says_when_to_come_back(cloud: Cloud, monkeypatch: pytes
     assert detail.retry_delay.ToTimedelta() == timedelta(seconds=7.5)
 
 
-def test_skipped_calls_pass_and_a_fault_that_is_used_up_ends(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With `skip` 1 and `times` 2 the second and the third call fail, and no other."""
-    fault = {"call": "*/Commit", "answer": "ABORTED", "skip": 1, "times": 2}
-    cloud.injector.install(plan(calls=[fault]))
+def failing_puts(client: firestore.Client, count: int, error: type[Exception]) -> list[int]:
+    """Which of so many calls fail."""
     failed = []
-    with store(cloud, monkeypatch) as client:
-        for number in range(5):
-            try:
-                put(client, str(number))
-            except exceptions.Aborted:
-                failed.append(number)
-
-    assert failed == [1, 2]
+    for number in range(count):
+        try:
+            put(client, str(number))
+        except error:
+            failed.append(number)
+    return failed
 
 
-def test_same_seed_lets_the_same_calls_fail(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skipped_calls_pass_and_a_fault_that_is_used_up_ends(cloud: Cloud, client: firestore.Client) -> None:
+    """With `skip` 1 and `times` 2 the second and the third call fail, and no other."""
+    plan_commits(cloud, call="*/Commit", answer="ABORTED", skip=1, times=2)
+
+    assert failing_puts(client, 5, exceptions.Aborted) == [1, 2]
+
+
+def test_same_seed_lets_the_same_calls_fail(cloud: Cloud, client: firestore.Client) -> None:
     """A plan in force again fails the same calls again; another seed fails others."""
 
     def failures(seed: int) -> list[int]:
         fault = {"call": COMMIT, "answer": "UNAVAILABLE", "share": 0.5}
         cloud.injector.install(plan(seed=seed, calls=[fault]))
-        failed = []
-        for number in range(20):
-            try:
-                put(client, str(number))
-            except exceptions.ServiceUnavailable:
-                failed.append(number)
-        return failed
+        return failing_puts(client, 20, exceptions.ServiceUnavailable)
 
-    with store(cloud, monkeypatch) as client:
-        first = failures(1)
-        assert failures(1) == first
-        assert failures(2) != first
-        assert 3 <= len(first) <= 17
+    first = failures(1)
+    assert failures(1) == first
+    assert failures(2) != first
+    assert 3 <= len(first) <= 17
 
 
-def test_slow_call_waits_for_the_clock(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def slow_put(cloud: Cloud, client: firestore.Client) -> Thread:
+    """A write that waits for an hour of the cloud's clock."""
+    plan_commits(cloud, delay_seconds=3600)
+    calling = Thread(target=put, args=(client, "one"))
+    calling.start()
+    while cloud.injector.report()["injected"]["calls"] == [0]:
+        calling.join(0.01)
+    return calling
+
+
+def test_slow_call_waits_for_the_clock(cloud: Cloud, client: firestore.Client, slow_put: Thread) -> None:
     """A delay is cloud time: while the clock stands the call does, and the clock lets it go on."""
-    cloud.injector.install(plan(calls=[{"call": COMMIT, "delay_seconds": 3600}]))
-    with store(cloud, monkeypatch) as client:
-        calling = Thread(target=put, args=(client, "one"))
-        calling.start()
-        while cloud.injector.report()["injected"]["calls"] == [0]:
-            calling.join(0.01)
-        cloud.clock.advance(timedelta(seconds=3599))
-        calling.join(0.05)
-        assert calling.is_alive()
-        assert not is_there(client, "one")
+    cloud.clock.advance(timedelta(seconds=3599))
+    slow_put.join(0.05)
+    assert slow_put.is_alive()
+    assert not is_there(client, "one")
 
-        cloud.clock.advance(timedelta(seconds=1))
-        calling.join()
-        assert is_there(client, "one")
+    cloud.clock.advance(timedelta(seconds=1))
+    slow_put.join()
+    assert is_there(client, "one")
 
 
-def test_plan_that_is_taken_away_lets_slow_calls_go_on(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_that_is_taken_away_lets_slow_calls_go_on(
+    cloud: Cloud, client: firestore.Client, slow_put: Thread
+) -> None:
     """Nothing waits for a fault that is not planned any more."""
-    cloud.injector.install(plan(calls=[{"call": COMMIT, "delay_seconds": 3600}]))
-    with store(cloud, monkeypatch) as client:
-        calling = Thread(target=put, args=(client, "one"))
-        calling.start()
-        while cloud.injector.report()["injected"]["calls"] == [0]:
-            calling.join(0.01)
-        cloud.injector.remove()
-        calling.join()
+    cloud.injector.remove()
+    slow_put.join()
 
-        assert is_there(client, "one")
+    assert is_there(client, "one")
     assert cloud.injector.report() == {"plan": None, "injected": None}
 
 
@@ -192,14 +195,8 @@ def test_operation_takes_longer_and_may_fail_late(cloud: Cloud, failure: str, co
     old = cloud.application("bookshop").service("placeorder").revisions[0].name
     cloud.application("bookshop").deploy(["placeOrder"], release="r2")
     with grpc.insecure_channel(cloud.addresses["run"]) as channel:
-        services = run_v2.ServicesClient(transport=ServicesGrpcTransport(channel=channel))
-        service = services.get_service(name=service_path("placeorder"))
-        service.traffic = [to(old)]
-        request = run_v2.UpdateServiceRequest(service=service, update_mask={"paths": ["traffic"]})
-        services.update_service(
-            request=run_v2.UpdateServiceRequest(request, validate_only=True)
-        )  # a dry run uses no fault up
-        operation = services.update_service(request=request).operation
+        shift(channel, old, validate_only=True)  # a dry run uses no fault up
+        operation = shift(channel, old).operation
 
         cloud.clock.advance(timedelta(seconds=60))
         assert not OperationsStub(channel).GetOperation(operation).done
@@ -283,7 +280,7 @@ def test_messages_come_in_another_order(cloud: Cloud) -> None:
     assert came != sent
 
 
-def test_plan_over_http_is_put_told_and_taken_away(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_over_http_is_put_told_and_taken_away(cloud: Cloud, client: firestore.Client) -> None:
     """PUT sets it, GET counts what it did, DELETE ends it."""
     url = f"http://{cloud.addresses['control']}/_cloud/faults"
     assert httpx.get(url).json() == {"plan": None, "injected": None}
@@ -291,10 +288,9 @@ def test_plan_over_http_is_put_told_and_taken_away(cloud: Cloud, monkeypatch: py
     set_up = httpx.put(url, json=wanted).json()
     assert set_up["plan"]["calls"][0]["answer"] == "ABORTED"
 
-    with store(cloud, monkeypatch) as client:
-        with pytest.raises(exceptions.Aborted):
-            put(client, "one")
+    with pytest.raises(exceptions.Aborted):
         put(client, "one")
+    put(client, "one")
 
     assert httpx.get(url).json()["injected"]["calls"] == [1]
     assert httpx.delete(url).json() == {"plan": None, "injected": None}
@@ -311,7 +307,7 @@ WRONG: dict[str, Any] = {
 
 def test_plan_that_cannot_be_is_refused_with_every_fault(cloud: Cloud) -> None:
     """One answer names them all, and the plan before stays in force."""
-    cloud.injector.install(plan(calls=[{"call": COMMIT, "answer": "ABORTED"}]))
+    plan_commits(cloud, answer="ABORTED")
 
     refused = httpx.put(f"http://{cloud.addresses['control']}/_cloud/faults", json=WRONG)
 
@@ -352,16 +348,18 @@ def test_plan_for_a_call_that_nobody_serves_is_refused() -> None:
     """A misspelt call is told of at the start, not noticed by its absence."""
     misspelt = plan(calls=[{"call": "google.firestore.v1.Firestore/Comit", "answer": "ABORTED"}])
     with pytest.raises(BadPlan, match="Comit"):
-        Cloud.start([policy()], seed=1, clock=CloudClock(ORIGIN, 0), faults=misspelt)
+        Cloud.start([policy()], seed=1, faults=misspelt)
 
 
 def test_faults_are_in_force_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first call that a client makes is asked already."""
     faults = plan(calls=[{"call": COMMIT, "answer": "ABORTED"}])
-    cloud = Cloud.start([policy()], seed=1, clock=CloudClock(ORIGIN, 0), faults=faults)
-    with store(cloud, monkeypatch) as client, pytest.raises(exceptions.Aborted):
+    with (
+        embedded_cloud(policy(), faults=faults) as cloud,
+        store(cloud, monkeypatch) as client,
+        pytest.raises(exceptions.Aborted),
+    ):
         put(client, "one")
-    cloud.stop()
 
 
 def test_published_schema_is_the_one_that_plans_are_held_against() -> None:

@@ -60,7 +60,7 @@ def test_a_trigger_of_documents_has_a_topic_and_a_push_subscription(shop: Shop) 
     assert topic == f"projects/shop/topics/eventarc-europe-west1-mail-{number}"
     assert subscription == f"projects/shop/subscriptions/eventarc-europe-west1-mail-sub-{number}"
     assert shop.product.get(f"/v1/{LOCATION}/triggers")["triggers"] == [made]
-    found = shop.subscriber.get_subscription(subscription=subscription)
+    found = shop.subscription(made)
     assert found.topic == topic
     assert found.ack_deadline_seconds == 10
     assert found.message_retention_duration.total_seconds() == 86400
@@ -98,9 +98,7 @@ def test_where_events_are_pushed_to(shop: Shop, destination: dict[str, object], 
     """What pulls them by itself, as GKE does, has no endpoint."""
     made = shop.trigger(destination=destination)
 
-    subscription = made["transport"]["pubsub"]["subscription"]
-    found = shop.subscriber.get_subscription(subscription=subscription)
-    assert found.push_config.push_endpoint == endpoint
+    assert shop.subscription(made).push_config.push_endpoint == endpoint
 
 
 def test_each_change_of_a_document_is_one_event(shop: Shop) -> None:
@@ -152,9 +150,7 @@ def test_a_write_that_changes_nothing_is_no_event(shop: Shop) -> None:
     (read 2026-11-27).
     """
     subscription = shop.pause(shop.trigger())
-    order = shop.database.document("orders/7")
-    order.set({"state": "new"})
-    order.set({"state": "new"})
+    shop.write("orders/7", "orders/7")
     shop.database.document("orders/8").delete()
     batch = shop.database.batch()
     batch.set(shop.database.document("orders/9"), {"state": "new"})
@@ -223,7 +219,7 @@ def test_patterns_of_paths(pattern: str, operator: str, path: str, fits: bool) -
 def test_events_are_pushed_to_who_plays_the_host(shop: Shop) -> None:
     """As any push, with the token of the trigger's account; nobody there is a failure."""
     made = shop.trigger(serviceAccount="mail@shop.iam.gserviceaccount.com")
-    shop.database.document("orders/7").set({"state": "new"})
+    shop.write("orders/7")
     shop.settle()
 
     with Endpoint(lambda _: 204).listening() as mailer:
@@ -245,7 +241,7 @@ def test_an_endpoint_on_loopback_needs_nobody_to_play_it(shop: Shop) -> None:
     """A trigger of an HTTP endpoint brings it its events."""
     with Endpoint(lambda _: 204).listening() as endpoint:
         shop.trigger(destination={"httpEndpoint": {"uri": endpoint.url}})
-        shop.database.document("orders/7").set({"state": "new"})
+        shop.write("orders/7")
         shop.settle()
 
         assert endpoint.next().body["message"]["attributes"]["ce-document"] == "orders/7"
@@ -255,12 +251,11 @@ def test_events_wait_while_nothing_is_pushed(shop: Shop) -> None:
     """They can be pulled and acknowledged; what was not acknowledged is pushed afterwards."""
     made = shop.trigger()
     subscription = made["transport"]["pubsub"]["subscription"]
-    before = shop.subscriber.get_subscription(subscription=subscription)
+    before = shop.subscription(made)
     with Endpoint(lambda _: 204).listening() as mailer:
         shop.play(made, urlsplit(mailer.url).netloc)
         shop.pause(made)
-        for number in range(3):
-            shop.database.document(f"orders/{number}").set({"state": "new"})
+        shop.write("orders/0", "orders/1", "orders/2")
         shop.settle()
         assert mailer.is_quiet()
         first, *others = shop.pull(subscription)
@@ -273,7 +268,7 @@ def test_events_wait_while_nothing_is_pushed(shop: Shop) -> None:
         shop.subscriber.modify_push_config(subscription=subscription, push_config=push)
         shop.advance(seconds=10)
 
-        assert shop.subscriber.get_subscription(subscription=subscription) == before
+        assert shop.subscription(made) == before
         arrived = [mailer.next().body["message"]["attributes"]["ce-document"] for _ in others]
         assert sorted(arrived) == ["orders/1", "orders/2"]
         assert mailer.is_quiet()
@@ -286,7 +281,7 @@ def test_documents_start_a_function(shop: Shop) -> None:
     application.remove_traffic("placeOrder")  # by everybody else
     started = shop.cloud.clock.now()
 
-    shop.database.document("orders/7").set({"state": "new"})
+    shop.write("orders/7")
     shop.settle()
 
     assert trigger["eventFilters"] == [
@@ -294,8 +289,7 @@ def test_documents_start_a_function(shop: Shop) -> None:
         {"attribute": "database", "value": "(default)"},
         {"attribute": "document", "value": "orders/{order}", "operator": "match-path-pattern"},
     ]
-    subscription = trigger["transport"]["pubsub"]["subscription"]
-    found = shop.subscriber.get_subscription(subscription=subscription)
+    found = shop.subscription(trigger)
     assert found.ack_deadline_seconds == 600
     assert urlsplit(found.push_config.push_endpoint).netloc == urlsplit(function.service_config.uri).netloc
     assert function.event_trigger.trigger == trigger["name"]
@@ -327,8 +321,7 @@ def test_events_wait_for_a_function_that_fails(shop: Shop) -> None:
     shop.hear()
     application = shop.cloud.application(SHOP.system)
     application.degrade("placeOrder", failure_rate=1.0)
-    for number in range(2):
-        shop.database.document(f"orders/{number}").set({"state": "new"})
+    shop.write("orders/0", "orders/1")
     shop.settle()
     shop.advance(minutes=10)
     assert shop.waiting() == [2]
@@ -351,7 +344,7 @@ def test_the_trigger_of_a_function_goes_with_it(shop: Shop) -> None:
     assert "triggers" not in shop.product.get(f"/v1/{LOCATION}/triggers")
     with pytest.raises(NotFound):
         shop.subscriber.get_subscription(subscription=subscription)
-    shop.database.document("orders/7").set({"state": "new"})
+    shop.write("orders/7")
     shop.settle()
     assert shop.arrived() == []
 
@@ -360,12 +353,12 @@ def test_a_function_hears_after_a_restart(tmp_path: Path) -> None:
     """What it was brought before is known, and more comes."""
     with shop_within(tmp_path) as shop:
         shop.hear()
-        shop.database.document("orders/7").set({"state": "new"})
+        shop.write("orders/7")
         shop.settle()
 
     with shop_within(tmp_path) as shop:
         assert shop.arrived() == [("orders/7", 200)]
-        shop.database.document("orders/8").set({"state": "new"})
+        shop.write("orders/8")
         shop.settle()
         assert shop.arrived() == [("orders/7", 200), ("orders/8", 200)]
 
@@ -381,7 +374,7 @@ def test_what_was_committed_is_published_by_the_next_cloud(tmp_path: Path) -> No
         (received,) = shop.pull(subscription)
         assert types_and_paths([received]) == [("written", "orders/7")]
         shop.subscriber.acknowledge(subscription=subscription, ack_ids=[received.ack_id])
-        shop.database.document("orders/8").set({"state": "new"})
+        shop.write("orders/8")
 
     with shop_within(tmp_path) as shop:
         assert types_and_paths(shop.pull(subscription)) == [("written", "orders/8")]

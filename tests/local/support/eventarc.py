@@ -54,6 +54,11 @@ class EventsWorld:
         """The project's own database."""
         return self.database_of("(default)")
 
+    def write(self, *paths: str) -> None:
+        """Write these documents, one after the other."""
+        for path in paths:
+            self.database.document(path).set({"state": "new"})
+
     def database_of(self, name: str) -> firestore.Client:
         """One of the project's databases."""
         address = self._addresses["firestore"]
@@ -78,6 +83,10 @@ class EventsWorld:
         body = {"eventFilters": filters, "destination": destination, **more}
         self.product.done("POST", f"/v1/{self.location}/triggers?triggerId={name}", body)
         return self.product.get(f"/v1/{self.location}/triggers/{name}")
+
+    def subscription(self, trigger: Any) -> Any:
+        """The subscription by which a trigger is brought its events."""
+        return self.subscriber.get_subscription(subscription=trigger["transport"]["pubsub"]["subscription"])
 
     def pause(self, trigger: Any) -> str:
         """Let a trigger's events wait; the name of its subscription."""
@@ -137,9 +146,8 @@ class Shop(EventsWorld):
 
     def play(self, trigger: Any, address: str) -> None:
         """Let who listens at a loopback address be the host that a trigger leads to."""
-        subscription = trigger["transport"]["pubsub"]["subscription"]
-        found = self.subscriber.get_subscription(subscription=subscription)
-        self.cloud.played[urlsplit(found.push_config.push_endpoint).hostname or ""] = address
+        endpoint = self.subscription(trigger).push_config.push_endpoint
+        self.cloud.played[urlsplit(endpoint).hostname or ""] = address
 
     def settle(self) -> None:
         """Return when everything that is due by now has been pushed and answered."""

@@ -114,6 +114,15 @@ def to(revision: str, percent: int = 100, tag: str = "") -> run_v2.TrafficTarget
     return run_v2.TrafficTarget(type_=kind, revision=revision, percent=percent, tag=tag)
 
 
+def shift(channel: grpc.Channel, revision: str, service: str = "placeorder", **more: Any) -> Any:
+    """Ask Cloud Run for all traffic of a service on one revision; the operation."""
+    services = run_v2.ServicesClient(transport=ServicesGrpcTransport(channel=channel))
+    read = services.get_service(name=service_path(service))
+    read.traffic = [to(revision)]
+    request = run_v2.UpdateServiceRequest(service=read, update_mask={"paths": ["traffic"]}, **more)
+    return services.update_service(request=request)
+
+
 def to_latest() -> run_v2.TrafficTarget:
     """A traffic target that follows the latest revision."""
     kind = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST

@@ -10,10 +10,10 @@ from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound
 from google.cloud import storage
 
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from local.installation.provisioning import audit_bucket
 from tests.local.support.run import ORIGIN, policy
 from tests.local.support.storage import StorageWorld
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 DAY = timedelta(days=1)
 
@@ -285,9 +285,10 @@ def test_a_restart(tmp_path: Path) -> None:
     world.close()
 
 
-def test_a_request_that_comes_when_the_cloud_has_stopped(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_request_that_comes_when_the_cloud_has_stopped(
+    cloud: Cloud, capfd: pytest.CaptureFixture[str]
+) -> None:
     """A connection outlives the server: what still comes on it is answered by 503."""
-    cloud = Cloud.start([policy()], seed=1, clock=CloudClock(ORIGIN, scale=0), ticks=False)
     url = f"http://{cloud.addresses['storage']}/upload/storage/v1/b/{audit_bucket(cloud.home)}/o"
     asked = {"uploadType": "media"}
     with httpx.Client() as client:
@@ -304,8 +305,7 @@ def test_a_request_that_comes_when_the_cloud_has_stopped(capfd: pytest.CaptureFi
 def test_the_cloud_has_a_bucket_for_heads_and_its_faults(tmp_path: Path) -> None:
     """It is there from the start and after a restart, and a fault plan finds its calls by name."""
     for _ in range(2):
-        cloud = Cloud.start([policy()], seed=1, data=tmp_path, clock=CloudClock(ORIGIN, scale=0), ticks=False)
-        try:
+        with embedded_cloud(policy(), data=tmp_path) as cloud:
             plan = {"calls": [{"call": "storage.*/objects.list", "answer": "RESOURCE_EXHAUSTED"}]}
             control = f"http://{cloud.addresses['control']}/_cloud/faults"
             httpx.put(control, json=plan).raise_for_status()
@@ -313,5 +313,3 @@ def test_the_cloud_has_a_bucket_for_heads_and_its_faults(tmp_path: Path) -> None
 
             assert httpx.get(url).json()["retentionPolicy"]["retentionPeriod"] == str(90 * 86_400)
             assert httpx.get(f"{url}/o").status_code == 429
-        finally:
-            cloud.stop()
