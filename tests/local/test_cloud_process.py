@@ -123,11 +123,9 @@ def test_refused_fault_plan_ends_it_with_every_fault(policy_file: Path, tmp_path
     """All faults of the plan are on standard error, and nothing is served."""
     plan = tmp_path / "faults.json"
     plan.write_text('{"calls": [{"call": "*", "answer": "MAYBE"}], "seed": "x"}')
-    command = [sys.executable, "-m", "local", "--policy", str(policy_file), "--faults", str(plan)]
 
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)  # noqa: S603
+    ended = run_to_its_end("--policy", policy_file, "--faults", plan)
 
-    assert (ended.returncode, ended.stdout) == (1, "")
     assert "MAYBE" in ended.stderr
     assert "seed" in ended.stderr
 
@@ -153,36 +151,34 @@ def test_a_port_that_is_taken_ends_it_with_a_sentence(service: str, policy_file:
     """Whichever kind of server is to listen there."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        ended = begun("--policy", str(policy_file), "--port", f"{service}={port}")
+        ended = run_to_its_end("--policy", policy_file, "--port", f"{service}={port}")
 
-    assert (ended.returncode, ended.stdout) == (1, "")
     assert str(port) in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
 def test_a_folder_that_cannot_be_ends_it_with_a_sentence(policy_file: Path) -> None:
     """Nothing is served that would not be kept."""
-    ended = begun("--policy", str(policy_file), "--data", f"{policy_file}/below")
+    ended = run_to_its_end("--policy", policy_file, "--data", f"{policy_file}/below")
 
-    assert (ended.returncode, ended.stdout) == (1, "")
     assert "Traceback" not in ended.stderr
 
 
-def begun(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """A cloud that ends by itself."""
-    command = [sys.executable, "-m", "local", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)  # noqa: S603
+def run_to_its_end(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """A cloud that ends by itself, without success and without a word on standard output."""
+    command = [sys.executable, "-m", "local", *map(str, arguments)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)  # noqa: S603
+    assert (ended.returncode, ended.stdout) == (1, "")
+    return ended
 
 
 def test_a_project_below_a_domain_is_no_home_for_the_responders(tmp_path: Path) -> None:
     """Its name is part of no bucket's: another one is to be said."""
     policy = tmp_path / "shop.yaml"
     policy.write_text(POLICY.replace("project: bookshop", "project: example.com:shop-4u"))
-    command = [sys.executable, "-m", "local", "--policy", str(policy)]
 
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)  # noqa: S603
+    ended = run_to_its_end("--policy", policy)
 
-    assert (ended.returncode, ended.stdout) == (1, "")
     assert "--project" in ended.stderr
 
 
@@ -190,10 +186,8 @@ def test_refused_policy_ends_it_with_every_fault(tmp_path: Path) -> None:
     """All faults are on standard error, and nothing is served."""
     broken = tmp_path / "broken.yaml"
     broken.write_text(POLICY.replace("observe", "sometimes").replace("MEDIUM", "PINK"))
-    command = [sys.executable, "-m", "local", "--policy", str(broken)]
 
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)  # noqa: S603
+    ended = run_to_its_end("--policy", broken)
 
-    assert (ended.returncode, ended.stdout) == (1, "")
     assert "PINK" in ended.stderr
     assert "sometimes" in ended.stderr

@@ -36,7 +36,7 @@ def test_deployment_serves_at_once_where_traffic_follows_the_latest() -> None:
     """The new revision gets everything."""
     world = World()
 
-    world.application.deploy(["placeOrder"], release="r2", failure_rate=1.0)
+    world.deploy(failure_rate=1.0)
 
     assert world.application.answer(*ADDRESS).status == 500
     assert world.application.answer("europe-west1-shop.cloudfunctions.net", "/payOrder").status == 200
@@ -45,10 +45,10 @@ def test_deployment_serves_at_once_where_traffic_follows_the_latest() -> None:
 def test_deployment_to_a_pinned_service_gets_nothing() -> None:
     """A pin outlives the next deployment: the new revision serves no request."""
     world = World()
-    old = world.application.service_of("placeOrder").revisions[0].name
+    old = world.revision()
     pin(world, "placeOrder", old)
 
-    world.application.deploy(["placeOrder"], release="r2", failure_rate=1.0)
+    world.deploy(failure_rate=1.0)
     world.advance(600)
 
     requests = world.application.requests_by_revision("placeOrder", ORIGIN, ORIGIN + 9 * MINUTE)
@@ -60,7 +60,7 @@ def test_revision_that_does_not_start_leaves_traffic_where_it_was() -> None:
     """The latest ready revision goes on serving, and the service says what is wrong."""
     world = World()
 
-    world.application.deploy(["placeOrder"], release="r2", starts=False)
+    world.deploy(starts=False)
 
     service = world.application.service_of("placeOrder")
     assert world.application.answer(*ADDRESS).revision == service.revisions[0].name
@@ -72,7 +72,7 @@ def test_revisions_are_named_as_the_platform_names_them() -> None:
     names = []
     for _ in range(2):
         world = World()
-        world.application.deploy(["placeOrder"], release="r2")
+        world.deploy()
         names.append([one.name for one in world.application.service_of("placeOrder").revisions])
 
     assert names[0] == names[1]
@@ -84,7 +84,7 @@ def test_failures_are_drawn_at_the_rate_of_the_revision() -> None:
 
     def answers() -> list[int]:
         world = World()
-        world.application.deploy(["placeOrder"], release="r2", failure_rate=0.3)
+        world.deploy(failure_rate=0.3)
         return [world.application.answer(*ADDRESS).status for _ in range(500)]
 
     drawn = answers()
@@ -108,7 +108,7 @@ def test_trouble_from_outside_starts_now_and_leaves_the_past_alone() -> None:
 def test_probes_reach_the_functions_that_they_declare() -> None:
     """A declared address fails with its function; the static site answers; others are 404."""
     world = World()
-    world.application.deploy(["placeOrder"], release="r2", failure_rate=1.0)
+    world.deploy(failure_rate=1.0)
 
     assert world.application.answer("shop.example", "/api/order").status == 500
     assert world.application.answer("shop.example", "/").status == 200
@@ -129,8 +129,8 @@ def test_the_port_and_the_case_of_an_address_are_no_part_of_its_host(address: st
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
     """Revisions, traffic, pending changes and counts are found again."""
     world = World(journal=Journal(tmp_path))
-    world.application.deploy(["placeOrder"], release="r2", failure_rate=0.5)
-    old = world.application.service_of("placeOrder").revisions[0].name
+    world.deploy(failure_rate=0.5)
+    old = world.revision()
     pin(world, "placeOrder", old)
     world.advance(600)
 
@@ -147,8 +147,8 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
 def test_change_that_ended_while_nobody_looked_took_effect_on_time() -> None:
     """The routing is dated when the change was due, not when somebody asked."""
     world = World()
-    old = world.application.service_of("placeOrder").revisions[0].name
-    world.application.deploy(["placeOrder"], release="r2", failure_rate=1.0)
+    old = world.revision()
+    world.deploy(failure_rate=1.0)
     pin(world, "placeOrder", old)
     world.advance(3600)
 

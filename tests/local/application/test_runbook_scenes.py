@@ -11,11 +11,10 @@ from google.cloud import firestore
 from msgspec.structs import replace
 
 from local.cloud import Cloud
-from local.core.clock import CloudClock
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
-from tests.local.support.run import MINUTE, ORIGIN, policy
+from tests.local.support.run import MINUTE, ORIGIN, World, policy
 from tests.local.support.subscription import Mailbox
 from tests.support.runtime.embedded_cloud import embedded_cloud
 
@@ -215,17 +214,13 @@ def test_groups_call_those_that_come_after_them() -> None:
     chosen = policy()
     orders, books = chosen.groups["orders"], chosen.groups["books"]
     called = replace(books, after=("orders",))
-    cloud = Cloud.start(
-        [replace(chosen, groups={"orders": orders, "books": called})], seed=1, clock=CloudClock(ORIGIN, 0)
-    )
-    application = cloud.application("bookshop")
-    application.deploy(["findBook"], release="r2", failure_rate=1.0)
-    cloud.clock.advance(10 * MINUTE)
+    world = World(replace(chosen, groups={"orders": orders, "books": called}))
+    world.application.deploy(["findBook"], release="r2", failure_rate=1.0)
+    world.advance(600)
 
-    requests = application.requests("placeOrder", ORIGIN, ORIGIN + 10 * MINUTE)
-    assert application.calls("placeOrder") == (("findBook", "bookCover"),)
+    requests = world.application.requests("placeOrder", ORIGIN, ORIGIN + 10 * MINUTE)
+    assert world.application.calls("placeOrder") == (("findBook", "bookCover"),)
     assert requests.failure_rate == pytest.approx(0.5, abs=0.01)
-    cloud.stop()
 
 
 def test_errors_follow_the_age_of_a_release(stage: Stage) -> None:

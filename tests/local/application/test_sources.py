@@ -18,7 +18,7 @@ def test_each_build_has_a_generation_of_its_own() -> None:
     sources = Sources(buckets)
     first = sources.of(world.application, world.application.service("placeorder"))
     world.advance(60)
-    world.application.deploy(["placeOrder"], release="r2")
+    world.deploy()
     service = world.application.service("placeorder")
 
     second = sources.of(world.application, service)

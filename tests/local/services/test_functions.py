@@ -30,7 +30,7 @@ def test_function_names_its_service_revision_and_source(world: World) -> None:
     assert function.environment == functions_v2.Environment.GEN_2
     assert function.state == ACTIVE
     assert function.service_config.service == service_path("placeorder")
-    assert function.service_config.revision == world.application.service("placeorder").revisions[0].name
+    assert function.service_config.revision == world.revision()
     assert function.service_config.uri == world.get().uri
     assert function.url == "https://europe-west1-shop.cloudfunctions.net/placeOrder"
     assert function.build_config.source.storage_source.object_ == "placeOrder/function-source.zip"
@@ -41,7 +41,7 @@ def test_deployment_changes_revision_source_and_update_time(world: World) -> Non
     before, other = get(world), get(world, "payOrder")
     world.advance(3600)
 
-    world.application.deploy(["placeOrder"], release="r2")
+    world.deploy()
 
     after = get(world)
     assert after.service_config.revision != before.service_config.revision
@@ -54,8 +54,8 @@ def test_deployment_changes_revision_source_and_update_time(world: World) -> Non
 
 def test_pinned_function_does_not_follow_its_latest_revision(world: World) -> None:
     """After a rollback the function says that the latest revision does not serve everything."""
-    old = world.application.service("placeorder").revisions[0].name
-    world.application.deploy(["placeOrder"], release="r2")
+    old = world.revision()
+    world.deploy()
     assert get(world).service_config.all_traffic_on_latest_revision
 
     world.update(world.get(), to(old))
@@ -65,7 +65,7 @@ def test_pinned_function_does_not_follow_its_latest_revision(world: World) -> No
 
 def test_revision_that_does_not_start_leaves_the_function_failed(world: World) -> None:
     """A deployment whose container does not come up is seen in the function's state."""
-    world.application.deploy(["placeOrder"], release="r2", starts=False)
+    world.deploy(starts=False)
 
     assert get(world).state == functions_v2.Function.State.FAILED
 
@@ -154,7 +154,7 @@ def test_each_field_of_an_update_is_stored(world: World, *, masked: bool) -> Non
     assert shown.service_config.max_instance_count == before.service_config.max_instance_count
     run = world.get().template
     assert (run.service_account, run.timeout.seconds) == ("orders@shop.iam.gserviceaccount.com", 300)
-    world.application.deploy(["placeOrder"], release="r2")
+    world.deploy()
     assert as_stated(get(world), DEFINITION) == stated
     assert world.functions.list_functions(parent=PARENT).functions[-1] == get(world)
 
@@ -197,7 +197,7 @@ def test_an_update_that_has_no_effect_here_is_refused(world: World, refused: dic
 def test_a_created_function_is_as_it_is_asked_for(world: World) -> None:
     """Nothing of the deleted one is left, and documents start it as its trigger says."""
     given = RevisionConfiguration(min_instances=5)
-    world.application.deploy(["placeOrder"], release="r2", configuration=given)
+    world.deploy(configuration=given)
     trigger = {
         "event_type": "google.cloud.firestore.document.v1.created",
         "event_filters": [

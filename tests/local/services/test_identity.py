@@ -97,15 +97,12 @@ def test_people_sessions_and_keys_survive_a_restart(tmp_path: Path) -> None:
     """Tokens that are out stay good, and whoever was told whom to trust still trusts them."""
     told, kept = [], []
     for _ in range(2):
-        cloud = Cloud.start([policy()], seed=1, data=tmp_path, alerter=False, ticks=False)
-        try:
+        with embedded_cloud(policy(), data=tmp_path) as cloud:
             told.append(cloud.identity.connection_details())
             kept.append(ask(cloud, "www.googleapis.com", PEOPLE_CERTIFICATES)[1])
             if len(told) == 1:
                 uid = cloud.identity.put(ADA)["uid"]
             assert cloud.identity.users.get(uid) is not None
-        finally:
-            cloud.stop()
 
     assert told[0] == told[1]
     assert kept[0] == kept[1]

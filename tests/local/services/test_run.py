@@ -24,7 +24,7 @@ RECONCILING = run_v2.Condition.State.CONDITION_RECONCILING
 def world() -> Iterator[World]:
     """A bad release on placeOrder, after a good one."""
     with served(World()) as world:
-        world.application.deploy(["placeOrder"], release="r2", failure_rate=1.0)
+        world.deploy(failure_rate=1.0)
         yield world
 
 
@@ -32,14 +32,6 @@ def change(world: World, service: run_v2.Service, *paths: str) -> None:
     """Ask for these fields of a service as they stand in it; without any, for all."""
     mask = {"paths": paths} if paths else None
     world.services.update_service(request=run_v2.UpdateServiceRequest(service=service, update_mask=mask))
-
-
-def first(world: World, name: str = "placeorder") -> str:
-    return world.application.service(name).revisions[0].name
-
-
-def second(world: World, name: str = "placeorder") -> str:
-    return world.application.service(name).revisions[1].name
 
 
 def routed(service: run_v2.Service) -> list[tuple[str, int, str]]:
@@ -50,7 +42,7 @@ def test_traffic_statuses_follow_when_the_operation_is_done(world: World) -> Non
     """What is asked for stands at once; what the routers do comes eight seconds later."""
     before = world.get()
 
-    operation = world.update(before, to(first(world)))
+    operation = world.update(before, to(world.revision()))
     during = world.get()
     world.advance(7.9)
     almost = world.get()
@@ -58,11 +50,11 @@ def test_traffic_statuses_follow_when_the_operation_is_done(world: World) -> Non
     after = world.get()
 
     assert routed(before) == routed(during) == routed(almost) == [("", 100, "")]
-    assert [one.revision for one in during.traffic] == [first(world)]
+    assert [one.revision for one in during.traffic] == [world.revision()]
     assert (during.reconciling, during.terminal_condition.state) == (True, RECONCILING)
     assert during.observed_generation == before.generation < during.generation
     assert during.etag != before.etag
-    assert routed(after) == [(first(world), 100, "")]
+    assert routed(after) == [(world.revision(), 100, "")]
     assert (after.reconciling, after.terminal_condition.state) == (False, SUCCEEDED)
     assert after.observed_generation == after.generation == during.generation
     assert (after.etag, after.template) == (during.etag, before.template)
@@ -73,7 +65,7 @@ def test_traffic_statuses_follow_when_the_operation_is_done(world: World) -> Non
 def test_clients_reach_the_old_revision_only_once_the_routers_followed(world: World) -> None:
     """Real requests go where traffic_statuses say, not where traffic says."""
     address = ("europe-west1-shop.cloudfunctions.net", "/placeOrder")
-    world.update(world.get(), to(first(world)))
+    world.update(world.get(), to(world.revision()))
 
     assert world.application.answer(*address).status == 500
     world.advance(8)
@@ -97,33 +89,33 @@ def test_a_revision_with_a_name_against_the_rules(world: World, name: str) -> No
 def test_stale_etag_is_refused(world: World) -> None:
     """A write that names an older state of the service changes nothing."""
     stale = world.get()
-    world.update(stale, to(second(world)))
+    world.update(stale, to(world.revision(1)))
 
     with pytest.raises(exceptions.Aborted):
-        world.update(stale, to(first(world)))
+        world.update(stale, to(world.revision()))
 
-    assert [one.revision for one in world.get().traffic] == [second(world)]
+    assert [one.revision for one in world.get().traffic] == [world.revision(1)]
 
 
 def test_absent_etag_is_unconditional(world: World) -> None:
     """Without an etag the write lands whatever is there."""
     blind = world.get()
-    world.update(blind, to(second(world)))
+    world.update(blind, to(world.revision(1)))
     blind.etag = ""
 
-    world.update(blind, to(first(world)))
+    world.update(blind, to(world.revision()))
 
-    assert [one.revision for one in world.get().traffic] == [first(world)]
+    assert [one.revision for one in world.get().traffic] == [world.revision()]
 
 
 def test_validate_only_changes_nothing(world: World) -> None:
     """A dry run is checked and answered, and leaves the service as it was."""
     before = world.get()
 
-    preview = world.update(before, to(first(world)), validate_only=True).result(timeout=60)
+    preview = world.update(before, to(world.revision()), validate_only=True).result(timeout=60)
     world.advance(60)
 
-    assert [one.revision for one in preview.traffic] == [first(world)]
+    assert [one.revision for one in preview.traffic] == [world.revision()]
     assert world.get() == before
     with pytest.raises(exceptions.InvalidArgument):
         world.update(before, to("placeorder-00009-zzz"), validate_only=True)
@@ -132,12 +124,12 @@ def test_validate_only_changes_nothing(world: World) -> None:
 def test_tagged_entries_stay_reachable(world: World) -> None:
     """A tag of 0 % keeps its own address, and is gone when the list no longer has it."""
     host = "good---" + world.get().uri.removeprefix("https://")
-    world.update(world.get(), to_latest(), to(first(world), 0, "good"))
+    world.update(world.get(), to_latest(), to(world.revision(), 0, "good"))
     world.advance(8)
 
     tagged = next(one for one in world.get().traffic_statuses if one.tag)
     assert (tagged.uri, tagged.percent) == (f"https://{host}", 0)
-    assert world.application.answer(host, "/").revision == first(world)
+    assert world.application.answer(host, "/").revision == world.revision()
 
     world.update(world.get(), to_latest())
     world.advance(8)
@@ -160,10 +152,10 @@ def test_impossible_traffic_is_refused(world: World, targets: list[tuple[str, in
     """A list that cannot be served is INVALID_ARGUMENT and changes nothing."""
     before = world.get()
     names = {
-        "r1": first(world),
-        "r2": second(world),
+        "r1": world.revision(),
+        "r2": world.revision(1),
         "other": "payorder-00001-xyz",
-        "full": f"{before.name}/revisions/{first(world)}",
+        "full": f"{before.name}/revisions/{world.revision()}",
     }
 
     with pytest.raises(exceptions.InvalidArgument):
@@ -175,14 +167,14 @@ def test_impossible_traffic_is_refused(world: World, targets: list[tuple[str, in
 def test_target_without_a_type_is_refused(world: World) -> None:
     """A target says whether it follows the latest revision or is pinned."""
     with pytest.raises(exceptions.InvalidArgument):
-        world.update(world.get(), run_v2.TrafficTarget(revision=first(world), percent=100))
+        world.update(world.get(), run_v2.TrafficTarget(revision=world.revision(), percent=100))
 
 
 def test_mask_with_an_unknown_field_is_refused(world: World) -> None:
     """A path that is no field of a service is INVALID_ARGUMENT; camel case is no field."""
     for path in ("traffics", "latestReadyRevision"):
         with pytest.raises(exceptions.InvalidArgument):
-            world.update(world.get(), to(first(world)), mask=("traffic", path))
+            world.update(world.get(), to(world.revision()), mask=("traffic", path))
 
     assert routed(world.get()) == [("", 100, "")]
     assert not world.get().reconciling
@@ -191,12 +183,12 @@ def test_mask_with_an_unknown_field_is_refused(world: World) -> None:
 def test_mask_with_a_field_that_has_no_effect_is_refused(world: World) -> None:
     """What is not emulated is said, never ignored."""
     with pytest.raises(exceptions.MethodNotImplemented):
-        world.update(world.get(), to(first(world)), mask=("traffic", "labels"))
+        world.update(world.get(), to(world.revision()), mask=("traffic", "labels"))
 
 
 def test_template_in_the_mask_makes_a_revision(world: World) -> None:
     """A template with another image becomes the newest revision; the same one does not."""
-    good = world.revisions.get_revision(name=f"{world.get().name}/revisions/{first(world)}")
+    good = world.revisions.get_revision(name=f"{world.get().name}/revisions/{world.revision()}")
     service = world.get()
     service.template.containers[0].image = good.containers[0].image
 
@@ -265,12 +257,12 @@ def test_another_value_of_what_is_not_applied_is_refused(
 def test_a_service_as_it_was_read_is_taken_without_a_mask(world: World) -> None:
     """What is the same is nothing that has no effect."""
     service = world.get()
-    service.traffic = [to(first(world))]
+    service.traffic = [to(world.revision())]
 
     change(world, service)
     world.advance(8)
 
-    assert routed(world.get()) == [(first(world), 100, "")]
+    assert routed(world.get()) == [(world.revision(), 100, "")]
 
 
 def test_a_part_of_the_template_in_the_mask(world: World) -> None:
@@ -298,7 +290,7 @@ def test_operation_fails_late(world: World) -> None:
     """An accepted change may end in an error; the routers stay, the service says why."""
     world.rollouts.failure = lambda service: f"{service}: no capacity"
 
-    operation = world.update(world.get(), to(first(world)))
+    operation = world.update(world.get(), to(world.revision()))
     world.advance(8)
 
     with pytest.raises(exceptions.FailedPrecondition, match="no capacity"):
@@ -312,9 +304,9 @@ def test_operation_fails_late(world: World) -> None:
 
 def test_revision_that_does_not_start_gets_no_traffic(world: World) -> None:
     """A change towards it is accepted and fails when it is due."""
-    world.application.degrade("placeOrder", first(world), starts=False)
+    world.application.degrade("placeOrder", world.revision(), starts=False)
 
-    operation = world.update(world.get(), to(first(world)))
+    operation = world.update(world.get(), to(world.revision()))
     world.advance(8)
 
     with pytest.raises(exceptions.FailedPrecondition, match="not ready"):
@@ -325,13 +317,13 @@ def test_revision_that_does_not_start_gets_no_traffic(world: World) -> None:
 def test_newer_change_takes_the_place_of_a_pending_one(world: World) -> None:
     """The newest list wins, whichever would have been done first."""
     world.rollouts.latency = timedelta(seconds=30)
-    older = world.update(world.get(), to(second(world)))
+    older = world.update(world.get(), to(world.revision(1)))
     world.rollouts.latency = timedelta(seconds=5)
 
-    newer = world.update(world.get(), to(first(world)))
+    newer = world.update(world.get(), to(world.revision()))
     world.advance(60)
 
-    assert routed(world.get()) == [(first(world), 100, "")]
+    assert routed(world.get()) == [(world.revision(), 100, "")]
     assert newer.result(timeout=60).name == world.get().name
     with pytest.raises(exceptions.Aborted):
         older.result(timeout=60)
@@ -340,8 +332,8 @@ def test_newer_change_takes_the_place_of_a_pending_one(world: World) -> None:
 def test_latency_is_chosen_per_service(world: World) -> None:
     """Each service takes its own time."""
     world.rollouts.latency = lambda service: SECOND * (1 if service == "placeorder" else 20)
-    world.update(world.get("placeorder"), to(first(world)))
-    world.update(world.get("payorder"), to(first(world, "payorder")))
+    world.update(world.get("placeorder"), to(world.revision()))
+    world.update(world.get("payorder"), to(world.revision(function="payOrder")))
 
     world.advance(1)
 
@@ -351,7 +343,7 @@ def test_latency_is_chosen_per_service(world: World) -> None:
 
 def test_operations_are_found_again_by_name_and_by_list(world: World) -> None:
     """Who kept only the name, or not even that, can still ask how far a change has come."""
-    name = world.update(world.get(), to(first(world))).operation.name
+    name = world.update(world.get(), to(world.revision())).operation.name
 
     def listed(wanted: str) -> list[str]:
         request = operations_pb2.ListOperationsRequest(name=PARENT, filter=wanted)
@@ -371,7 +363,7 @@ def test_waiting_for_an_operation_ends_with_its_time(world: World) -> None:
 
     The generated run client hands out its answer undecoded, so the plain stub asks.
     """
-    name = world.update(world.get(), to(first(world))).operation.name
+    name = world.update(world.get(), to(world.revision())).operation.name
     request = operations_pb2.WaitOperationRequest(name=name, timeout=duration_pb2.Duration())
 
     assert not world.operations.WaitOperation(request).done
@@ -415,7 +407,7 @@ def test_service_that_is_not_there_is_not_found(world: World) -> None:
 def test_long_lists_come_in_pages() -> None:
     """Every service and revision comes exactly once, however small the pages are."""
     with served(World(policy(functions=120))) as world:
-        world.application.deploy(["placeOrder"], release="r2")
+        world.deploy()
         services = list(world.services.list_services(parent=PARENT))
         small = run_v2.ListServicesRequest(parent=PARENT, page_size=50)
         pages = [len(page.services) for page in world.services.list_services(request=small).pages]
@@ -435,7 +427,7 @@ def test_revisions_tell_their_image_and_whether_they_are_ready(world: World) -> 
 
     third, bad, good = world.revisions.list_revisions(parent=service_path("placeorder"))
 
-    assert [one.name.rpartition("/")[2] for one in (bad, good)] == [second(world), first(world)]
+    assert [one.name.rpartition("/")[2] for one in (bad, good)] == [world.revision(1), world.revision()]
     assert third.conditions[0].state == FAILED
     assert good.conditions[0].state == SUCCEEDED
     assert "@sha256:" in good.containers[0].image != bad.containers[0].image

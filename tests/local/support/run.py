@@ -87,6 +87,14 @@ class World:
     def advance(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
 
+    def deploy(self, **how: Any) -> None:
+        """A second release of `placeOrder`."""
+        self.application.deploy(["placeOrder"], release="r2", **how)
+
+    def revision(self, index: int = 0, function: str = "placeOrder") -> str:
+        """The name of a revision of a function, the first by default."""
+        return self.application.service_of(function).revisions[index].name
+
     def get(self, name: str = "placeorder") -> run_v2.Service:
         return self.services.get_service(name=service_path(name))
 

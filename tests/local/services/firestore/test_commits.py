@@ -24,6 +24,12 @@ def world() -> Iterator[FirestoreWorld]:
         yield world
 
 
+@pytest.fixture
+def document(client: firestore.Client) -> firestore.DocumentReference:
+    """A document that is not there yet."""
+    return client.document("rollbacks/r1")
+
+
 def test_a_created_document_reads_back(client: firestore.Client) -> None:
     """What was committed is what is read, with one time for creation and update."""
     written = client.document("rollbacks/r1").create({"status": "RUNNING", "fence": 7})
@@ -34,9 +40,8 @@ def test_a_created_document_reads_back(client: firestore.Client) -> None:
     assert snapshot.create_time == snapshot.update_time == written.update_time
 
 
-def test_creating_what_exists(client: firestore.Client) -> None:
+def test_creating_what_exists(document: firestore.DocumentReference) -> None:
     """A create never overwrites."""
-    document = client.document("rollbacks/r1")
     document.create({"owner": "first"})
 
     with pytest.raises(AlreadyExists):
@@ -53,9 +58,10 @@ def test_updating_what_is_missing(client: firestore.Client) -> None:
     assert not client.document("rollbacks/r1").get().exists
 
 
-def test_an_update_after_somebody_else_wrote(client: firestore.Client) -> None:
+def test_an_update_after_somebody_else_wrote(
+    client: firestore.Client, document: firestore.DocumentReference
+) -> None:
     """A write whose required update time is past is refused and changes nothing."""
-    document = client.document("rollbacks/r1")
     seen = document.set({"fence": 1}).update_time
     document.set({"fence": 2})
 
@@ -65,18 +71,20 @@ def test_an_update_after_somebody_else_wrote(client: firestore.Client) -> None:
     assert document.get().to_dict() == {"fence": 2}
 
 
-def test_an_update_that_requires_the_future(client: firestore.Client) -> None:
+def test_an_update_that_requires_the_future(
+    client: firestore.Client, document: firestore.DocumentReference
+) -> None:
     """An update time that nothing can have yet is not a lost race but a wrong argument."""
-    document = client.document("rollbacks/r1")
     seen = document.set({"fence": 1}).update_time
 
     with pytest.raises(InvalidArgument):
         document.update({"fence": 9}, client.write_option(last_update_time=seen + timedelta(hours=1)))
 
 
-def test_an_update_that_requires_a_version_of_a_missing_document(client: firestore.Client) -> None:
+def test_an_update_that_requires_a_version_of_a_missing_document(
+    client: firestore.Client, document: firestore.DocumentReference
+) -> None:
     """A document that is gone has no version to match."""
-    document = client.document("rollbacks/r1")
     seen = document.set({"fence": 1}).update_time
     document.delete()
 
@@ -84,9 +92,10 @@ def test_an_update_that_requires_a_version_of_a_missing_document(client: firesto
         document.update({"fence": 9}, client.write_option(last_update_time=seen))
 
 
-def test_an_update_of_the_version_that_was_read(client: firestore.Client) -> None:
+def test_an_update_of_the_version_that_was_read(
+    client: firestore.Client, document: firestore.DocumentReference
+) -> None:
     """The update time that was read is the one that is required, to the microsecond."""
-    document = client.document("rollbacks/r1")
     document.set({"fence": 1})
     seen = document.get().update_time
 
@@ -110,9 +119,10 @@ def test_one_refused_write_among_many(client: firestore.Client) -> None:
     assert client.document("audit/e1").get().exists
 
 
-def test_writes_of_one_commit_on_one_document(client: firestore.Client) -> None:
+def test_writes_of_one_commit_on_one_document(
+    client: firestore.Client, document: firestore.DocumentReference
+) -> None:
     """Writes see those before them in the same commit, and all carry its time."""
-    document = client.document("rollbacks/r1")
     batch = client.batch()
     batch.create(document, {"fence": 1})
     batch.update(document, {"status": "RUNNING"})
@@ -122,18 +132,15 @@ def test_writes_of_one_commit_on_one_document(client: firestore.Client) -> None:
     assert {result.update_time for result in results} == {document.get().update_time}
 
 
-def test_update_times_while_the_clock_stands_still(client: firestore.Client) -> None:
+def test_update_times_while_the_clock_stands_still(document: firestore.DocumentReference) -> None:
     """Update times strictly increase, so that each names one version."""
-    document = client.document("rollbacks/r1")
-
     times = [document.set({"fence": fence}).update_time for fence in range(5)]
 
     assert times == sorted(set(times))
 
 
-def test_a_write_that_changes_nothing(client: firestore.Client) -> None:
+def test_a_write_that_changes_nothing(document: firestore.DocumentReference) -> None:
     """It keeps the update time: a fence must contain something that always changes."""
-    document = client.document("rollbacks/r1")
     first = document.set({"fence": 1, "ratio": float("nan")}).update_time
 
     assert document.set({"fence": 1, "ratio": float("nan")}).update_time == first
@@ -141,9 +148,8 @@ def test_a_write_that_changes_nothing(client: firestore.Client) -> None:
     assert document.set({"fence": 1.0, "ratio": float("nan")}).update_time != first
 
 
-def test_deleting(client: firestore.Client) -> None:
+def test_deleting(client: firestore.Client, document: firestore.DocumentReference) -> None:
     """A deletion has no update time, and what comes after it is a new document."""
-    document = client.document("rollbacks/r1")
     created = document.set({"fence": 1}).update_time
     batch = client.batch()
     batch.delete(document)
@@ -155,9 +161,8 @@ def test_deleting(client: firestore.Client) -> None:
     assert document.get().create_time > created
 
 
-def test_a_merge_with_field_paths(client: firestore.Client) -> None:
+def test_a_merge_with_field_paths(document: firestore.DocumentReference) -> None:
     """Only the named fields change; a named field that is not given is taken away."""
-    document = client.document("rollbacks/r1")
     document.set({"step": {"name": "shift", "tries": 1}, "odd-name": 1})
 
     document.update({"step.tries": 2, "`odd-name`": firestore.DELETE_FIELD})

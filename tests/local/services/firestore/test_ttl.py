@@ -21,6 +21,7 @@ from tests.support.runtime.embedded_cloud import embedded_cloud
 
 DATABASE = "projects/shop/databases/(default)"
 SESSIONS = f"{DATABASE}/collectionGroups/sessions"
+EXPIRY = f"{SESSIONS}/fields/expires_at"
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -42,6 +43,15 @@ class World:
         field = Field(name=name, ttl_config=config)
         request = {"field": field, "update_mask": {"paths": ["ttl_config"]}}
         return self.admin.update_field(request=request).result(timeout=60)
+
+    def expire_sessions(self) -> Any:
+        """Let sessions expire by the time that they hold; their field as it is then."""
+        return self.set_policy(EXPIRY, Field.TtlConfig())
+
+    def put_session(self, name: str, ends_in: timedelta = HOUR) -> firestore.DocumentReference:
+        document = self.store.document(f"sessions/{name}")
+        document.set({"expires_at": ORIGIN + ends_in})
+        return document
 
     def left(self, group: str = "sessions") -> set[str]:
         return {document.id for document in self.store.collection_group(group).stream()}
@@ -79,10 +89,10 @@ def test_what_has_ended_goes_from_the_responders_database(world: World) -> None:
 
 def test_documents_go_within_a_day_of_their_expiry(world: World) -> None:
     """None goes before its time, each is gone a day after it, at any depth and nowhere else."""
-    world.set_policy(f"{SESSIONS}/fields/expires_at", Field.TtlConfig())
+    world.expire_sessions()
     for path in ("sessions/soon", "users/ada/sessions/soon-too"):
         world.store.document(path).set({"expires_at": ORIGIN + HOUR})
-    world.store.document("sessions/late").set({"expires_at": ORIGIN + 7 * DAY})
+    world.put_session("late", 7 * DAY)
     world.store.document("sessions/never").set({"name": "no time at all"})
     world.store.document("sessions/text").set({"expires_at": "2020-01-01"})
     world.store.document("users/eve").set({"expires_at": ORIGIN - DAY})
@@ -98,18 +108,18 @@ def test_documents_go_within_a_day_of_their_expiry(world: World) -> None:
 
 def test_what_has_expired_already_goes_too(world: World) -> None:
     """A policy holds for the documents that were there before it."""
-    world.store.document("sessions/old").set({"expires_at": ORIGIN - DAY})
+    world.put_session("old", -DAY)
     world.pass_time(DAY)
     assert world.left() == {"old"}
 
-    world.set_policy(f"{SESSIONS}/fields/expires_at", Field.TtlConfig())
+    world.expire_sessions()
     world.pass_time(DAY)
     assert not world.left()
 
 
 def test_expired_document_can_be_read_as_it_was(world: World) -> None:
     """Expiry is a deletion like any other: point-in-time recovery looks behind it."""
-    world.set_policy(f"{SESSIONS}/fields/expires_at", Field.TtlConfig())
+    world.expire_sessions()
     document = world.store.document("sessions/a")
     written = document.set({"expires_at": ORIGIN + HOUR}).update_time
     world.pass_time(DAY)
@@ -121,9 +131,8 @@ def test_expired_document_can_be_read_as_it_was(world: World) -> None:
 
 def test_prolonged_document_stays(world: World) -> None:
     """What counts is the time that stands there when it is looked at."""
-    world.set_policy(f"{SESSIONS}/fields/expires_at", Field.TtlConfig())
-    document = world.store.document("sessions/a")
-    document.set({"expires_at": ORIGIN + HOUR})
+    world.expire_sessions()
+    document = world.put_session("a")
     document.update({"expires_at": ORIGIN + 3 * DAY})
     world.pass_time(2 * DAY)
 
@@ -132,25 +141,24 @@ def test_prolonged_document_stays(world: World) -> None:
 
 def test_policy_is_told_listed_and_taken_away(world: World) -> None:
     """Firestore Admin shows the policy while it stands, and nothing expires without it."""
-    name = f"{SESSIONS}/fields/expires_at"
-    changed = world.set_policy(name, Field.TtlConfig())
+    changed = world.expire_sessions()
     assert changed.ttl_config.state == Field.TtlConfig.State.ACTIVE
-    assert world.admin.get_field(name=name).ttl_config.state == Field.TtlConfig.State.ACTIVE
+    assert world.admin.get_field(name=EXPIRY).ttl_config.state == Field.TtlConfig.State.ACTIVE
     request = {"parent": f"{DATABASE}/collectionGroups/-", "filter": "ttlConfig:*"}
-    assert [field.name for field in world.admin.list_fields(request=request)] == [name]
+    assert [field.name for field in world.admin.list_fields(request=request)] == [EXPIRY]
 
-    world.store.document("sessions/a").set({"expires_at": ORIGIN + HOUR})
-    world.set_policy(name, None)
+    world.put_session("a")
+    world.set_policy(EXPIRY, None)
     world.pass_time(DAY)
 
     assert world.left() == {"a"}
-    assert "ttl_config" not in world.admin.get_field(name=name)
+    assert "ttl_config" not in world.admin.get_field(name=EXPIRY)
     assert not list(world.admin.list_fields(request=request))
 
 
 def test_second_field_of_a_group_is_refused(world: World) -> None:
     """A collection group expires by one field."""
-    world.set_policy(f"{SESSIONS}/fields/expires_at", Field.TtlConfig())
+    world.expire_sessions()
     with pytest.raises(FailedPrecondition, match="expires_at"):
         world.set_policy(f"{SESSIONS}/fields/deleted_at", Field.TtlConfig())
     with pytest.raises(InvalidArgument):
@@ -161,14 +169,14 @@ def test_documents_go_some_time_after_what_stands_in_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A policy may say how long after, tells it again, and still knows it in the next life."""
-    name, config = f"{SESSIONS}/fields/expires_at", Field.TtlConfig(expiration_offset=DAY)
+    config = Field.TtlConfig(expiration_offset=DAY)
     with running(monkeypatch, tmp_path) as world:
-        assert world.set_policy(name, config).ttl_config.expiration_offset == DAY
-        world.store.document("sessions/a").set({"expires_at": ORIGIN + HOUR})
+        assert world.set_policy(EXPIRY, config).ttl_config.expiration_offset == DAY
+        world.put_session("a")
         world.pass_time(DAY)
         assert world.left() == {"a"}
     with running(monkeypatch, tmp_path) as world:
-        assert world.admin.get_field(name=name).ttl_config.expiration_offset == DAY
+        assert world.admin.get_field(name=EXPIRY).ttl_config.expiration_offset == DAY
         world.pass_time(HOUR)
         assert not world.left()
 
@@ -176,8 +184,8 @@ def test_documents_go_some_time_after_what_stands_in_them(
 def test_policy_survives_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was to expire expires in the next life."""
     with running(monkeypatch, tmp_path) as world:
-        world.set_policy(f"{SESSIONS}/fields/expires_at", Field.TtlConfig())
-        world.store.document("sessions/a").set({"expires_at": ORIGIN + HOUR})
+        world.expire_sessions()
+        world.put_session("a")
     with running(monkeypatch, tmp_path) as world:
         assert world.left() == {"a"}
         world.pass_time(DAY)
@@ -186,9 +194,8 @@ def test_policy_survives_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_document_that_a_transaction_holds_goes_with_a_later_sweep(world: World) -> None:
     """A sweep waits for nobody, and forgets nothing."""
-    world.set_policy(f"{SESSIONS}/fields/expires_at", Field.TtlConfig())
-    document = world.store.document("sessions/a")
-    document.set({"expires_at": ORIGIN + HOUR})
+    world.expire_sessions()
+    document = world.put_session("a")
     world.pass_time(HOUR - SECOND)
     transaction = world.store.transaction()
     transaction._begin()

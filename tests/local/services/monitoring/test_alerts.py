@@ -11,6 +11,7 @@ from local.core.journal import Journal
 from local.services.monitoring import AlertEvaluator
 from tests.local.support.run import MINUTE, ORIGIN, World, policy, signal
 
+OPENED, CLOSED = ("placeorder", "open"), ("placeorder", "closed")
 PER_FUNCTION = {"function_failure_rate": signal(0.5, 2 * MINUTE)}
 
 
@@ -35,6 +36,11 @@ class Watched:
             raise ConnectionError
         self.topics.add(topic)
         self.published.append(json.loads(body)["incident"])
+
+    def deploy(self, failure_rate: float, *functions: str) -> None:
+        """A release of these functions, of `placeOrder` by default."""
+        chosen = functions or ["placeOrder"]
+        self.world.application.deploy(chosen, release="r2", failure_rate=failure_rate)
 
     def step(self, minutes: float) -> None:
         """Pass time in half minutes, each looked at by the alerter."""
@@ -61,18 +67,18 @@ def test_bad_function_opens_one_incident_and_closes_it_once() -> None:
     watched.step(5)
     assert not watched.published
 
-    watched.world.application.deploy(["placeOrder"], release="r2", failure_rate=0.9)
+    watched.deploy(0.9)
     watched.step(2.5)
     assert not watched.published
     watched.step(0.5)
-    assert watched.told() == [("placeorder", "open")]
+    assert watched.told() == [OPENED]
     watched.step(10)
-    assert watched.told() == [("placeorder", "open")]
+    assert watched.told() == [OPENED]
 
     roll_back(watched, "placeOrder")
     watched.step(10)
     opened, closed = watched.published
-    assert watched.told() == [("placeorder", "open"), ("placeorder", "closed")]
+    assert watched.told() == [OPENED, CLOSED]
     assert opened["incident_id"] == closed["incident_id"]
     assert opened["started_at"] == closed["started_at"] == int((ORIGIN + 8 * MINUTE).timestamp())
     assert (opened["ended_at"], closed["ended_at"]) == (None, int((ORIGIN + 20 * MINUTE).timestamp()))
@@ -82,7 +88,7 @@ def test_one_large_step_opens_what_many_small_ones_would() -> None:
     """An hour passed at once leaves the same incidents at the same times."""
     stepped, jumped = Watched(PER_FUNCTION), Watched(PER_FUNCTION)
     for watched in (stepped, jumped):
-        watched.world.application.deploy(["placeOrder"], release="r2", failure_rate=0.9)
+        watched.deploy(0.9)
     stepped.step(60)
 
     jumped.world.advance(3600)
@@ -106,7 +112,7 @@ def test_short_burst_opens_nothing() -> None:
 def test_rate_at_the_threshold_opens_nothing() -> None:
     """Above means above."""
     watched = Watched({"function_failure_rate": signal(0.6, MINUTE)})
-    watched.world.application.deploy(["placeOrder"], release="r2", failure_rate=0.55)
+    watched.deploy(0.55)
     watched.step(10)
 
     assert not watched.published
@@ -126,11 +132,11 @@ def test_storm_is_one_message_per_function() -> None:
 def test_share_of_failing_functions_is_one_incident() -> None:
     """Half of the functions failing is one incident of the whole system, without a service."""
     watched = Watched({"functions_failing_share": signal(0.25, MINUTE)})
-    watched.world.application.deploy(["placeOrder"], release="r2", failure_rate=1.0)
+    watched.deploy(1.0)
     watched.step(5)
     assert not watched.published
 
-    watched.world.application.deploy(["payOrder"], release="r2", failure_rate=1.0)
+    watched.deploy(1.0, "payOrder")
     watched.step(5)
     (only,) = watched.published
     assert only["resource"]["labels"] == {"project_id": "shop"}
@@ -151,31 +157,31 @@ def test_later_metrics_mean_a_later_alert() -> None:
     """An alert cannot know more than the metrics do."""
     watched = Watched(PER_FUNCTION)
     watched.world.ingestion.lag = timedelta(minutes=3)
-    watched.world.application.deploy(["placeOrder"], release="r2", failure_rate=0.9)
+    watched.deploy(0.9)
     watched.step(4.5)
     assert not watched.published
     watched.step(0.5)
-    assert watched.told() == [("placeorder", "open")]
+    assert watched.told() == [OPENED]
 
 
 def test_open_incident_survives_a_restart(tmp_path: Path) -> None:
     """A new process closes what the old one opened, and opens it no second time."""
     watched = Watched(PER_FUNCTION, data=tmp_path)
-    watched.world.application.deploy(["placeOrder"], release="r2", failure_rate=0.9)
+    watched.deploy(0.9)
     watched.step(5)
 
     watched.alerter = watched.revived()
     watched.step(5)
-    assert watched.told() == [("placeorder", "open")]
+    assert watched.told() == [OPENED]
     roll_back(watched, "placeOrder")
     watched.step(5)
-    assert watched.told() == [("placeorder", "open"), ("placeorder", "closed")]
+    assert watched.told() == [OPENED, CLOSED]
 
 
 def test_alert_that_could_not_be_published_is_published_again_under_its_id() -> None:
     """What is not out is not written down; the next evaluation tries again."""
     watched = Watched(PER_FUNCTION)
-    watched.world.application.deploy(["placeOrder"], release="r2", failure_rate=0.9)
+    watched.deploy(0.9)
     watched.step(2.5)
     watched.lose = True
     with pytest.raises(ConnectionError):
@@ -184,14 +190,14 @@ def test_alert_that_could_not_be_published_is_published_again_under_its_id() -> 
 
     watched.alerter.catch_up()
 
-    assert watched.told() == [("placeorder", "open")]
+    assert watched.told() == [OPENED]
     assert [one.started_at for one in watched.alerter.incidents] == [ORIGIN + 3 * MINUTE]
 
 
 def test_notification_has_the_shape_of_real_ones() -> None:
     """The keys are those of a capture of 2025 with user labels, and the labels name the signal."""
     watched = Watched(PER_FUNCTION)
-    watched.world.application.deploy(["placeOrder"], release="r2", failure_rate=0.9)
+    watched.deploy(0.9)
     watched.step(5)
     (alert,) = watched.published
 

@@ -84,7 +84,7 @@ def test_raw_points_are_whole_minutes_newest_first(world: World) -> None:
 
 def test_failures_are_counted_apart_and_by_revision(world: World) -> None:
     """After a bad deployment half of its requests are 5xx of the new revision."""
-    world.application.deploy(["placeOrder"], release="r2", failure_rate=0.5)
+    world.deploy(failure_rate=0.5)
     world.advance(600)
     window = (ORIGIN, ORIGIN + 5 * MINUTE)
 
@@ -100,8 +100,8 @@ def test_failures_are_counted_apart_and_by_revision(world: World) -> None:
 
 def test_counts_follow_the_traffic(world: World) -> None:
     """From the second in which the routers follow, requests count for the other revision."""
-    old = world.application.service("placeorder").revisions[0].name
-    world.application.deploy(["placeOrder"], release="r2", failure_rate=1.0)
+    old = world.revision()
+    world.deploy(failure_rate=1.0)
     world.advance(112)
     world.update(world.get(), to(old))
     world.advance(600)
