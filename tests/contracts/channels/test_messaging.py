@@ -120,13 +120,17 @@ def test_a_rehearsal_reaches_no_device(server: Server, push: FirebasePush) -> No
     assert server.told == []
 
 
+def mailer(secret: str) -> ChannelSender:
+    return ChannelSender(secrets=Known(mail=secret))
+
+
 MAIL = Channel("mail", ChannelKind.APPRISE, secret="mail", audience=Audience.USERS)
 
 
 @pytest.mark.parametrize("address", ["ada@hush.example", "+49 170 1234567", "a/../b?x=1&to=c@hush.example"])
 def test_an_address_takes_its_place_in_the_secret(address: str, server: Server) -> None:
     """Each user's message leaves by itself, and an address changes nothing else of the secret."""
-    sender = ChannelSender(secrets=Known(mail=f"json://{server.address}/to?:who={{address}}"))
+    sender = mailer(f"json://{server.address}/to?:who={{address}}")
 
     assert sender.send_each(MAIL, KEY, TOLD, [address]) == [PushResult.TAKEN]
 
@@ -138,7 +142,7 @@ def test_an_address_takes_its_place_in_the_secret(address: str, server: Server) 
 
 def test_a_secret_without_a_place_for_the_address(server: Server) -> None:
     """It would tell the same few for each user: it is refused, and nothing leaves."""
-    sender = ChannelSender(secrets=Known(mail=f"json://{server.address}/hush"))
+    sender = mailer(f"json://{server.address}/hush")
 
     with pytest.raises(Rejected) as caught:
         sender.send_each(MAIL, KEY, TOLD, ["ada@hush.example"])
@@ -149,11 +153,11 @@ def test_a_secret_without_a_place_for_the_address(server: Server) -> None:
 
 def test_an_address_that_is_not_taken(server: Server) -> None:
     """It is tried again; one that the provider cannot read never is."""
-    sender = ChannelSender(secrets=Known(mail=f"json://{server.address}/{{address}}"))
+    sender = mailer(f"json://{server.address}/{{address}}")
     server.status = 503
 
     assert sender.send_each(MAIL, KEY, TOLD, ["ada@hush.example"]) == [PushResult.NONE]
-    unknown = ChannelSender(secrets=Known(mail="nothing-known://{address}"))
+    unknown = mailer("nothing-known://{address}")
     assert unknown.send_each(MAIL, KEY, TOLD, ["ada@hush.example"]) == [PushResult.GONE]
 
 
@@ -163,7 +167,7 @@ def test_an_address_is_not_logged(server: Server, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(root, "handlers", [logging.StreamHandler(written)])
     monkeypatch.setattr(root, "level", logging.INFO)
     server.status = 503
-    sender = ChannelSender(secrets=Known(mail=f"json://{server.address}/{{address}}"))
+    sender = mailer(f"json://{server.address}/{{address}}")
 
     sender.send_each(MAIL, KEY, TOLD, ["ada@hush.example"])
 

@@ -25,20 +25,19 @@ from tests.contracts.support.resources import (
     SECRET,
     SITE,
     EstateWorld,
+    site_of,
 )
 
 
 def test_a_site_follows_its_releases(world: EstateWorld) -> None:
     """What is live is the version that was released last, and since when; it may come back."""
-    site = world.estate.hosting.site(SITE)
-    assert site is not None
+    site = site_of(world.estate)
     assert site.channels == {}
     world.advance(60)
 
     version = world.release()
 
-    after = world.estate.hosting.site(SITE)
-    assert after is not None
+    after = site_of(world.estate)
     assert (after.version, after.released_at) == (version, world.now())
     world.advance(60)
     world.release_again(site.version)
@@ -48,8 +47,7 @@ def test_a_site_follows_its_releases(world: EstateWorld) -> None:
 
 def test_a_preview_channel(world: EstateWorld) -> None:
     """It has a version of its own, and leaves the live one alone."""
-    before = world.estate.hosting.site(SITE)
-    assert before is not None
+    before = site_of(world.estate)
 
     version = world.release("next")
 

@@ -26,6 +26,7 @@ from tests.contracts.support.resources import (
     SITE,
     TEMPLATE,
     EstateWorld,
+    site_of,
 )
 from tests.local.support.rest import Product, running
 
@@ -33,8 +34,7 @@ SOURCE = (RulesFile("firestore.rules", "service cloud.firestore { }"),)
 
 
 def live(world: EstateWorld, channel: str = "live") -> str:
-    site = world.estate.hosting.site(SITE)
-    assert site is not None
+    site = site_of(world.estate)
     return site.version if channel == "live" else site.channels[channel]
 
 
@@ -329,8 +329,6 @@ def test_an_effect_whose_answer_is_lost(cloud: Cloud, estate: CloudResources) ->
     with pytest.raises(Ambiguous):
         estate.hosting.release(SITE, "live", version.rpartition("/")[2], "a test")
 
-    site = estate.hosting.site(SITE)
-    assert site is not None
-    assert site.version == version.rpartition("/")[2]
+    assert site_of(estate).version == version.rpartition("/")[2]
     assert estate.identity.settings()["mfa.state"] == "MANDATORY"
     assert estate.rules.releases()[RELEASE].ruleset == ruleset

@@ -28,12 +28,20 @@ def answered(world: PlatformWorld, probe: Probe) -> ProbeAnswer:
     return replace(world.prober.ask(probe), seconds=0.0, digest="")
 
 
-def test_requests_before_and_after_a_bad_release(world: PlatformWorld) -> None:
-    """Counts are per service and window: a bad release fails from then on, others do not."""
+def release(
+    world: PlatformWorld, *, failure_rate: float = 0.0, slowdown: float = 1.0, lasts: float = 600
+) -> datetime:
+    """When `placeOrder` was released, ten minutes into the world; it lasts so many seconds."""
     world.advance(600)
     released = world.now()
-    world.deploy("placeOrder", failure_rate=1.0)
-    world.advance(600)
+    world.deploy("placeOrder", failure_rate, slowdown=slowdown)
+    world.advance(lasts)
+    return released
+
+
+def test_requests_before_and_after_a_bad_release(world: PlatformWorld) -> None:
+    """Counts are per service and window: a bad release fails from then on, others do not."""
+    released = release(world, failure_rate=1.0)
 
     before = world.metrics.requests(released - 5 * MINUTE, released)
     after = world.metrics.requests(released, released + 5 * MINUTE)
@@ -46,10 +54,7 @@ def test_requests_before_and_after_a_bad_release(world: PlatformWorld) -> None:
 
 def test_requests_of_a_window_that_cuts_minutes(world: PlatformWorld) -> None:
     """Only minutes that lie whole within the window count, the failing one at its edge does not."""
-    world.advance(600)
-    released = world.now()
-    world.deploy("placeOrder", failure_rate=1.0)
-    world.advance(600)
+    released = release(world, failure_rate=1.0)
     second = timedelta(seconds=1)
 
     cut = world.metrics.requests(released - 3 * MINUTE - second, released + MINUTE - second)
@@ -71,10 +76,7 @@ def test_requests_of_the_last_minutes(world: PlatformWorld) -> None:
 
 def test_requests_of_an_hour(world: PlatformWorld) -> None:
     """As many as in its quarters, each request once; failing ones are told from the others."""
-    world.advance(600)
-    released = world.now()
-    world.deploy("placeOrder", failure_rate=0.5)
-    world.advance(3600)
+    released = release(world, lasts=3600, failure_rate=0.5)
 
     whole = world.metrics.requests(released, released + 45 * MINUTE)
     quarters = [
@@ -91,10 +93,7 @@ def test_requests_of_an_hour(world: PlatformWorld) -> None:
 @pytest.mark.parametrize("window", [5 * MINUTE, 45 * MINUTE])
 def test_latencies_before_and_after_a_slow_release(world: PlatformWorld, window: timedelta) -> None:
     """A slow release doubles the median of its function from then on, and leaves the others."""
-    world.advance(600)
-    released = world.now()
-    world.deploy("placeOrder", slowdown=2.0)
-    world.advance(3600)
+    released = release(world, lasts=3600, slowdown=2.0)
     second = timedelta(seconds=1)
 
     usual = world.metrics.latencies(released - window, released)

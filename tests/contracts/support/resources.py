@@ -218,7 +218,7 @@ class OverTheWire:
     def release_again(self, version: str) -> None:
         name = f"sites/{SITE}/versions/{version}"
         path = f"/v1beta1/sites/{SITE}/releases?versionName={name}"
-        self._product(hosting.HOST).done("POST", path, {})
+        self._post(hosting.HOST, path, {})
 
     def publish(self, colour: str) -> None:
         body = {"parameters": {"colour": {"defaultValue": {"value": colour}}}}
@@ -266,33 +266,33 @@ class OverTheWire:
     def sign_up(self, *people: str) -> None:
         for one in people:
             path = f"/v1/projects/{PROJECT}/accounts"
-            self._product(identity.HOST).done("POST", path, {"localId": one})
+            self._post(identity.HOST, path, {"localId": one})
 
     def add_version(self) -> None:
         path = f"/v1/projects/{PROJECT}/secrets/{SECRET}:addVersion"
-        self._product(secrets.HOST).done("POST", path, {"payload": {"data": "aHVudGVyMg=="}})
+        self._post(secrets.HOST, path, {"payload": {"data": "aHVudGVyMg=="}})
 
     def disable(self, version: str) -> None:
         path = f"/v1/projects/{PROJECT}/secrets/{SECRET}/versions/{version}:disable"
-        self._product(secrets.HOST).done("POST", path, {})
+        self._post(secrets.HOST, path, {})
 
     def pause(self) -> None:
         path = f"/v1/projects/{PROJECT}/locations/{REGION}/jobs/{JOB}:pause"
-        self._product(jobs.HOST).done("POST", path, {})
+        self._post(jobs.HOST, path, {})
 
     def listen(self, trigger: EventarcTrigger, destination: dict[str, Any]) -> None:
         parent, _, short = trigger.name.rpartition("/")
         by = [{"attribute": name, "value": value} for name, value in trigger.filters.items()]
         body = {"eventFilters": by, "destination": destination}
-        self._product(eventarc.HOST).done("POST", f"/v1/{parent}?triggerId={short}", body)
+        self._post(eventarc.HOST, f"/v1/{parent}?triggerId={short}", body)
 
     def silence(self, location: str) -> None:
         self._cloud.surroundings.eventarc.unreachable.append(location)
 
     def grant(self, role: str, condition: str = "") -> None:
-        product, project = self._product(project_policies.HOST), f"/v3/projects/{PROJECT}"
+        project = f"/v3/projects/{PROJECT}"
         asked = {"options": {"requestedPolicyVersion": 3}}
-        policy = product.done("POST", f"{project}:getIamPolicy", asked)
+        policy = self._post(project_policies.HOST, f"{project}:getIamPolicy", asked)
         binding: dict[str, Any] = {
             "role": role,
             "members": [f"serviceAccount:{ACCOUNT}", "user:ann@example.com"],
@@ -300,20 +300,19 @@ class OverTheWire:
         if condition:
             binding["condition"] = {"title": "t", "expression": condition}
         change = {"policy": {**policy, "version": 3, "bindings": [*policy["bindings"], binding]}}
-        product.done("POST", f"{project}:setIamPolicy", change)
+        self._post(project_policies.HOST, f"{project}:setIamPolicy", change)
 
     def make_role(self, role: str, *permissions: str) -> str:
         stated = {"roleId": role, "role": {"title": role, "includedPermissions": [*permissions]}}
-        product = self._product(service_accounts.HOST)
-        name: str = product.done("POST", f"/v1/projects/{PROJECT}/roles", stated)["name"]
-        return name
+        made = self._post(service_accounts.HOST, f"/v1/projects/{PROJECT}/roles", stated)
+        return str(made["name"])
 
     def delete_role(self, role: str) -> None:
         self._product(service_accounts.HOST).done("DELETE", f"/v1/{role}")
 
     def turn_off(self) -> None:
         path = f"/v1/projects/{PROJECT}/serviceAccounts/{ACCOUNT}:disable"
-        self._product(service_accounts.HOST).done("POST", path, {})
+        self._post(service_accounts.HOST, path, {})
 
     def delete_account(self) -> None:
         path = f"/v1/projects/{PROJECT}/serviceAccounts/{ACCOUNT}"
@@ -336,9 +335,19 @@ class OverTheWire:
     def _product(self, host: str) -> Product:
         return Product(self._cloud, host)
 
+    def _post(self, host: str, path: str, body: Any) -> Any:
+        return self._product(host).done("POST", path, body)
+
 
 EstateWorld = InMemory | OverTheWire
 """One site, one template, one release, one secret, one job; nothing else happens to them."""
+
+
+def site_of(estate: ProtectedResources) -> HostingSite:
+    """The site, which is there."""
+    site = estate.hosting.site(SITE)
+    assert site is not None
+    return site
 
 
 @contextmanager

@@ -26,6 +26,12 @@ def url(cloud: Cloud) -> str:
     return f"http://{cloud.addresses['control']}"
 
 
+def followed(cloud: Cloud) -> tuple[EmbeddedClock, FakeClock]:
+    """A clock that follows the cloud's, and the wall clock between its readings."""
+    wall = FakeClock()
+    return EmbeddedClock(url(cloud), wall), wall
+
+
 @pytest.fixture(params=["system", "fake", "followed"])
 def clock(request: pytest.FixtureRequest, cloud: Cloud) -> Clock:
     if request.param == "system":
@@ -62,8 +68,7 @@ def test_sleeping_no_time_at_all(clock: Clock) -> None:
 
 def test_a_followed_clock_between_readings(cloud: Cloud) -> None:
     """Between readings the cloud's time is carried forward at the cloud's pace, not the wall's."""
-    wall = FakeClock()
-    clock = EmbeddedClock(url(cloud), wall)
+    clock, wall = followed(cloud)
     cloud.clock.rescale(100)
     clock.follow()
     cloud.clock.rescale(0)
@@ -77,8 +82,7 @@ def test_a_followed_clock_between_readings(cloud: Cloud) -> None:
 
 def test_a_followed_clock_whose_cloud_has_slowed_down(cloud: Cloud) -> None:
     """It is ahead by a second of the cloud's time at most, and waits: it never goes back."""
-    wall = FakeClock()
-    clock = EmbeddedClock(url(cloud), wall)
+    clock, wall = followed(cloud)
     cloud.clock.rescale(100)
     clock.follow()
     cloud.clock.rescale(0)
@@ -95,8 +99,7 @@ def test_a_followed_clock_whose_cloud_has_slowed_down(cloud: Cloud) -> None:
 
 def test_a_followed_clock_whose_cloud_is_moved(cloud: Cloud) -> None:
     """A step of the cloud's clock is seen after a wall second, or at once when asked."""
-    wall = FakeClock()
-    clock = EmbeddedClock(url(cloud), wall)
+    clock, wall = followed(cloud)
     cloud.clock.advance(timedelta(hours=1))
     assert clock.now() == START
 
@@ -130,8 +133,7 @@ def test_sleeping_while_the_cloud_stands_still(cloud: Cloud) -> None:
 
 def test_a_followed_clock_whose_cloud_is_gone(cloud: Cloud) -> None:
     """A clock that cannot be read is Unavailable, not a guess."""
-    wall = FakeClock()
-    clock = EmbeddedClock(url(cloud), wall)
+    clock, wall = followed(cloud)
     cloud.stop()
     wall.sleep(1)
 

@@ -21,6 +21,7 @@ from shared.adapters.embedded_cloud import LATENCY_HEADER
 from shared.adapters.prober import MAX_BODY_BYTES, HttpProber
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.probes import Probe
+from shared.domain.signals.health import ProbeAnswer
 from tests.contracts.support.http_server import Quiet, serving
 
 HOST = "shop.example"
@@ -84,13 +85,15 @@ def server() -> Iterator[Server]:
         server.released.set()
 
 
-def prober_to(server: Server) -> HttpProber:
-    return HttpProber(lambda host: f"127.0.0.1:{server.server_port}")
+def get(server: Server, path: str, seconds: float = 5) -> ProbeAnswer:
+    """What a prober sees at a path of a host that the server plays."""
+    probe = Probe("p", f"https://{HOST}{path}", timeout=timedelta(seconds=seconds))
+    return HttpProber(lambda host: f"127.0.0.1:{server.server_port}").ask(probe)
 
 
 def test_the_host_that_was_meant(server: Server) -> None:
     """Who plays a host is asked for that host, path and query, over plain HTTP."""
-    answer = prober_to(server).ask(Probe("p", f"https://{HOST}/a/b?c=d#e"))
+    answer = get(server, "/a/b?c=d#e")
 
     assert answer.passed
     assert server.seen == [(HOST, "/a/b?c=d")]
@@ -99,7 +102,7 @@ def test_the_host_that_was_meant(server: Server) -> None:
 @pytest.mark.parametrize("path", ["/moved", "/inside"])
 def test_a_redirect(server: Server, path: str) -> None:
     """A redirect is an answer, and is not followed, least of all to where secrets are."""
-    answer = prober_to(server).ask(Probe("p", f"https://{HOST}{path}"))
+    answer = get(server, path)
 
     assert (answer.passed, answer.status) == (True, 302)
     assert server.seen == [(HOST, path)]
@@ -107,7 +110,7 @@ def test_a_redirect(server: Server, path: str) -> None:
 
 def test_a_body_without_an_end(server: Server) -> None:
     """So much of a page is read, and no more: its status is the answer."""
-    answer = prober_to(server).ask(Probe("p", f"https://{HOST}/endless"))
+    answer = get(server, "/endless")
 
     assert (answer.passed, answer.status) == (True, 200)
     assert answer.seconds < 5
@@ -116,9 +119,7 @@ def test_a_body_without_an_end(server: Server) -> None:
 
 def test_a_body_that_stops_in_the_middle(server: Server) -> None:
     """A page that never comes whole is no page, whatever its status was."""
-    probe = Probe("p", f"https://{HOST}/stuck", timeout=timedelta(seconds=0.3))
-
-    answer = prober_to(server).ask(probe)
+    answer = get(server, "/stuck", seconds=0.3)
 
     assert (answer.passed, answer.detail) == (False, "no answer in time")
 
@@ -128,7 +129,7 @@ def test_a_body_that_unpacks_to_gigabytes(server: Server) -> None:
     compress_zeros()  # not while memory is measured
     tracemalloc.start()
     try:
-        answer = prober_to(server).ask(Probe("p", f"https://{HOST}/bomb"))
+        answer = get(server, "/bomb")
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -140,7 +141,7 @@ def test_a_body_that_unpacks_to_gigabytes(server: Server) -> None:
 def test_how_long_an_answer_takes(server: Server) -> None:
     """To the last byte."""
     began = time.monotonic()
-    answer = prober_to(server).ask(Probe("p", f"https://{HOST}/late"))
+    answer = get(server, "/late")
 
     assert answer.passed
     assert 0.2 <= answer.seconds <= time.monotonic() - began

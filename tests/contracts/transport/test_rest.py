@@ -13,7 +13,6 @@ from local.core.loopback import Loop
 from local.faults import plan as fault_plan
 from local.services.firebase import rules
 from shared.adapters.gcp import rest as adapter
-from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firebase.hosting import FirebaseHosting
 from shared.adapters.gcp.firebase.remote_config import FirebaseRemoteConfig
 from shared.adapters.gcp.firebase.rules import FirebaseRules
@@ -24,6 +23,7 @@ from shared.core.errors import Ambiguous, Gone, Moved, Rejected, RollbackError, 
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.deployments.inventory.inventory_parts import RulesFile
 from tests.contracts.support.http_server import Quiet
+from tests.contracts.support.rest import connected
 from tests.local.support.rest import running
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -55,6 +55,10 @@ class Stub:
         self.address = f"127.0.0.1:{server.server_port}"
         self._loop = Loop(server, "a product")
 
+    def say(self, body: bytes, status: int = 200, **headers: str) -> None:
+        """Answer every request so."""
+        self.answer = lambda path: (status, headers, body)
+
     def close(self) -> None:
         self._loop.close()
 
@@ -68,9 +72,8 @@ def stub() -> Iterator[Stub]:
 
 @pytest.fixture
 def rest(stub: Stub) -> Iterator[Rest]:
-    clients = Clients({"rest": stub.address}, deployed=False)
-    yield clients.rest("product.googleapis.com")
-    clients.close()
+    with connected("product.googleapis.com", stub.address) as rest:
+        yield rest
 
 
 def raised(rest: Rest) -> RollbackError:
@@ -113,7 +116,7 @@ def test_a_refusal(
 ) -> None:
     """Its status says what it means; without Google's error form its code does."""
     content = b"<html>" if body is None else msgspec.json.encode({"error": body})
-    stub.answer = lambda path: (status, {"Location": "http://127.0.0.1:1/"}, content)
+    stub.say(content, status, Location="http://127.0.0.1:1/")
 
     assert type(raised(rest)) is meaning
     assert len(stub.asked) == 1
@@ -130,7 +133,7 @@ def test_a_refusal(
 def test_a_stale_etag(stub: Stub, rest: Rest, status: int, body: dict[str, Any] | None) -> None:
     """However it is refused: the template is another one by now."""
     content = b"" if body is None else msgspec.json.encode({"error": body})
-    stub.answer = lambda path: (status, {}, content)
+    stub.say(content, status)
 
     with pytest.raises(Moved):
         FirebaseRemoteConfig(rest, "shop").publish("{}", "etag-1")
@@ -142,7 +145,7 @@ def test_a_stale_etag(stub: Stub, rest: Rest, status: int, body: dict[str, Any] 
 def test_an_effect_that_is_answered_in_words_that_nobody_reads(stub: Stub, rest: Rest) -> None:
     """It may have taken effect, and is not sent again, not even for want of a token."""
     for status, content in ((200, b"<html>"), (200, b"{}"), (401, b"")):
-        stub.answer = lambda path, status=status, content=content: (status, {}, content)  # type: ignore[misc]
+        stub.say(content, status)
 
         with pytest.raises(Ambiguous if status == 200 else Rejected):
             FirebaseRules(rest, "shop").create_ruleset((RulesFile("rules", "closed"),))
@@ -155,7 +158,7 @@ def test_an_effect_whose_answer_takes_too_long(
 ) -> None:
     """Nothing is known of it, and no further call is made: it would land too late."""
     monkeypatch.setattr(adapter, "EFFECT_TIMEOUT_SECONDS", 0.0)
-    stub.answer = lambda path: (200, {}, b'{"name": "projects/shop/rulesets/r1"}')
+    stub.say(b'{"name": "projects/shop/rulesets/r1"}')
 
     with pytest.raises(Ambiguous):
         FirebaseRules(rest, "shop").create_ruleset((RulesFile("rules", "closed"),))
@@ -165,7 +168,7 @@ def test_a_refusal_that_says_when_to_come_back(stub: Stub, rest: Rest) -> None:
     """The advice is taken from among the details."""
     details = [{"@type": "x"}, {"@type": "RetryInfo", "retryDelay": "7.5s"}]
     error = {"status": "RESOURCE_EXHAUSTED", "message": "m", "details": details}
-    stub.answer = lambda path: (429, {}, msgspec.json.encode({"error": error}))
+    stub.say(msgspec.json.encode({"error": error}), 429)
 
     found = raised(rest)
 
@@ -176,7 +179,7 @@ def test_a_refusal_that_says_when_to_come_back(stub: Stub, rest: Rest) -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b"null"])
 def test_an_answer_that_cannot_be_read(stub: Stub, rest: Rest, body: bytes) -> None:
     """Nothing is known."""
-    stub.answer = lambda path: (200, {}, body)
+    stub.say(body)
 
     assert type(raised(rest)) is Unavailable
 
@@ -184,7 +187,7 @@ def test_an_answer_that_cannot_be_read(stub: Stub, rest: Rest, body: bytes) -> N
 def test_an_answer_that_is_too_long(stub: Stub, rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not read to its end."""
     monkeypatch.setattr(adapter, "MAX_ANSWER_BYTES", 1000)
-    stub.answer = lambda path: (200, {}, b'{"a": "%s"}' % (b"x" * 2000))
+    stub.say(b'{"a": "%s"}' % (b"x" * 2000))
 
     assert "more than 1000 bytes" in str(raised(rest))
 
@@ -198,7 +201,7 @@ def test_nobody_there(stub: Stub, rest: Rest) -> None:
 
 def test_a_list_without_an_end(stub: Stub, rest: Rest) -> None:
     """So many pages are read and no more, and what was read is not taken for the whole."""
-    stub.answer = lambda path: (200, {}, b'{"releases": [], "nextPageToken": "x"}')
+    stub.say(b'{"releases": [], "nextPageToken": "x"}')
 
     with pytest.raises(Unavailable):
         FirebaseRules(rest, "shop").releases()
@@ -218,7 +221,7 @@ def test_a_list_without_an_end(stub: Stub, rest: Rest) -> None:
 )
 def test_what_lacks_something(stub: Stub, rest: Rest, body: bytes, read: Callable[[Rest], object]) -> None:
     """A list without the live channel, or of what is nothing that we know: nothing is known."""
-    stub.answer = lambda path: (200, {}, body)
+    stub.say(body)
 
     with pytest.raises(Unavailable):
         read(rest)
@@ -265,7 +268,7 @@ def test_triggers_in_part(stub: Stub, rest: Rest, body: dict[str, Any]) -> None:
 def test_what_a_trigger_starts(stub: Stub, rest: Rest, destination: dict[str, Any], told: str) -> None:
     """By kind and name, of addresses the host alone, in one line; of what is new, that it is so."""
     body = {"triggers": [{"name": T, "destination": destination, "conditions": {"x": {}}}]}
-    stub.answer = lambda path: (200, {}, msgspec.json.encode(body))
+    stub.say(msgspec.json.encode(body))
 
     assert [str(one) for one in EventarcTriggers(rest, "shop").list_triggers()] == [told]
 
@@ -278,7 +281,7 @@ def test_an_operator_that_is_not_known(stub: Stub, rest: Rest) -> None:
         {"attribute": "database", "value": "a|b", "operator": "match-either"},
     ]
     body = {"triggers": [{"name": T, "eventFilters": said}]}
-    stub.answer = lambda path: (200, {}, msgspec.json.encode(body))
+    stub.say(msgspec.json.encode(body))
 
     filters = {"type": "t", "document": "a/{b}", "database": "**"}
     found = EventarcTriggers(rest, "shop").list_triggers()
@@ -294,11 +297,10 @@ def cloud() -> Iterator[Cloud]:
 def test_a_long_list(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every page is read."""
     monkeypatch.setattr("shared.adapters.gcp.firebase.rules._PAGE", 2)
-    clients = Clients(cloud.addresses, deployed=False)
 
-    found = FirebaseRules(clients.rest(rules.HOST), "shop").releases()
+    with connected(rules.HOST, cloud.addresses["rest"]) as rest:
+        found = FirebaseRules(rest, "shop").releases()
 
-    clients.close()
     assert set(found) == {"cloud.firestore", "cloud.firestore/orders", "firebase.storage/shop.appspot.com"}
 
 
@@ -307,11 +309,8 @@ def test_a_fault_of_the_embedded_cloud(cloud: Cloud) -> None:
     call = f"{rules.HOST}/projects.releases.list".encode()
     plan = b'{"calls": [{"call": "%s", "answer": "DROP", "times": 1}]}' % call
     cloud.injector.install(fault_plan.parse_plan(plan))
-    clients = Clients(cloud.addresses, deployed=False)
-    found = FirebaseRules(clients.rest(rules.HOST), "shop")
+    with connected(rules.HOST, cloud.addresses["rest"]) as rest:
+        with pytest.raises(Unavailable):
+            FirebaseRules(rest, "shop").releases()
 
-    with pytest.raises(Unavailable):
-        found.releases()
-
-    assert found.releases()
-    clients.close()
+        assert FirebaseRules(rest, "shop").releases()
