@@ -86,99 +86,83 @@ BUCKET = 'google_storage_bucket_iam_policy.buckets["{}"]'
 PUSH = 'google_pubsub_subscription.push["{}"]'
 TOPIC = 'google_pubsub_topic.rollback["{}"]'
 SINK = 'google_logging_project_sink.changes["cvplus"]'
-MISTAKES: list[tuple[str, Mistake]] = [
-    (
-        "topic_without_publisher",
-        without(PUBLISHERS.format("rollback-commands")),
-    ),
-    ("source_without_grant", without(PUBLISHERS.format("rollback-clock"))),
-    ("source_without_grant", without('google_pubsub_topic_iam_member.changes["cvplus"]')),
-    ("subscription_that_loses", lacking(PUSH.format("rollback-work"), "dead_letter_policy")),
-    ("subscription_that_loses", lacking(PUSH.format("rollback-alerts"), "expiration_policy")),
-    ("subscription_that_loses", without("google_pubsub_subscription.letters_kept")),
-    ("letters_that_cannot_move", without(PUBLISHERS.format("rollback-dead-letters"))),
-    (
-        "letters_that_cannot_move",
+MISTAKES: dict[str, list[Mistake]] = {
+    "topic_without_publisher": [without(PUBLISHERS.format("rollback-commands"))],
+    "source_without_grant": [
+        without(PUBLISHERS.format("rollback-clock")),
+        without('google_pubsub_topic_iam_member.changes["cvplus"]'),
+    ],
+    "subscription_that_loses": [
+        lacking(PUSH.format("rollback-work"), "dead_letter_policy"),
+        lacking(PUSH.format("rollback-alerts"), "expiration_policy"),
+        without("google_pubsub_subscription.letters_kept"),
+    ],
+    "letters_that_cannot_move": [
+        without(PUBLISHERS.format("rollback-dead-letters")),
         without('google_pubsub_subscription_iam_member.given_up["rollback-work"]'),
-    ),
-    (
-        "push_that_is_refused",
+    ],
+    "push_that_is_refused": [
         without(INVOKER.format("on_alert")),
-    ),
-    (
-        "push_that_is_refused",
-        saying(PUSH.format("rollback-work"), "push_config", 0, "push_endpoint",
-               value="https://rollback-on-work-europe-west3.a.run.app"),
-    ),
-    ("sink_of_our_own_changes", saying(SINK, "exclusions", value=[])),
-    (
-        "sink_of_our_own_changes",
+        saying(
+            PUSH.format("rollback-work"),
+            "push_config",
+            0,
+            "push_endpoint",
+            value="https://rollback-on-work-europe-west3.a.run.app",
+        ),
+    ],
+    "sink_of_our_own_changes": [
+        saying(SINK, "exclusions", value=[]),
         saying(SINK, "exclusions", 0, "filter", value='principalEmail="rollback-on-work"'),
-    ),
-    (
-        "sink_of_our_own_changes",
         saying(SINK, "exclusions", 1, "filter", value='resourceName:"/rollback-on-work"'),
-    ),
-    (
-        "schema_on_what_google_writes",
+    ],
+    "schema_on_what_google_writes": [
         saying(TOPIC.format("rollback-alerts"), "schema_settings", value=[{"schema": "any"}]),
-    ),
-    (
-        "schema_on_what_google_writes",
         saying(TOPIC.format("rollback-deployments"), "schema_settings", value=[{"schema": "any"}]),
-    ),
-    ("basic_role", saying("google_project_iam_member.build_logs", "role", value="roles/editor")),
-    (
-        "open_to_everybody",
+    ],
+    "basic_role": [saying("google_project_iam_member.build_logs", "role", value="roles/editor")],
+    "open_to_everybody": [
         saying(INVOKER.format("on_work"), "member", value="allUsers"),
-    ),
-    (
-        "open_to_everybody",
         granting("status", "roles/storage.objectViewer", "allUsers"),
-    ),
-    (
-        "open_to_everybody",
         granting("audit", "roles/storage.legacyObjectReader", "allUsers"),
-    ),
-    (
-        "open_to_everybody",
         saying(AUDIT, "public_access_prevention", value="inherited"),
-    ),
-    (
-        "open_to_everybody",
-        saying(FUNCTION.format("on_alert"), "service_config", 0, "ingress_settings",
-               value="ALLOW_ALL"),
-    ),
-    ("readable_by_the_project", without(BUCKET.format("values"))),
-    (
-        "readable_by_the_project",
-        granting("exports-bookshop-second", "roles/storage.legacyObjectReader",
-                 "projectViewer:example-operations"),
-    ),
-    (
-        "shared_account",
-        saying(FUNCTION.format("on_alert"), "service_config", 0, "service_account_email",
-               value="rollback-on-work@example-operations.iam.gserviceaccount.com"),
-    ),
-    (
-        "too_much_at_once",
-        saying(FUNCTION.format("on_work"), "service_config", 0,
-               "max_instance_request_concurrency", value=2),
-    ),
-    (
-        "too_much_at_once",
+        saying(FUNCTION.format("on_alert"), "service_config", 0, "ingress_settings", value="ALLOW_ALL"),
+    ],
+    "readable_by_the_project": [
+        without(BUCKET.format("values")),
+        granting(
+            "exports-bookshop-second", "roles/storage.legacyObjectReader", "projectViewer:example-operations"
+        ),
+    ],
+    "shared_account": [
+        saying(
+            FUNCTION.format("on_alert"),
+            "service_config",
+            0,
+            "service_account_email",
+            value="rollback-on-work@example-operations.iam.gserviceaccount.com",
+        )
+    ],
+    "too_much_at_once": [
+        saying(FUNCTION.format("on_work"), "service_config", 0, "max_instance_request_concurrency", value=2),
         saying(FUNCTION.format("on_alert"), "service_config", 0, "available_cpu", value="0.5"),
-    ),
-    ("key_without_grant", without('google_kms_crypto_key_iam_member.buckets["audit"]')),
-    ("key_without_grant", unordered(AUDIT)),
-    ("key_without_grant", unordered("google_firestore_database.state")),
-    ("stop_that_is_lifted", lifting('google_service_account.responders["on_work"]')),
-    ("stop_that_is_lifted", lifting(PUSH.format("rollback-work"))),
-    ("unconfined_state", lacking("google_project_iam_binding.state", "condition")),
-]  # fmt: skip
+    ],
+    "key_without_grant": [
+        without('google_kms_crypto_key_iam_member.buckets["audit"]'),
+        unordered(AUDIT),
+        unordered("google_firestore_database.state"),
+    ],
+    "stop_that_is_lifted": [
+        lifting('google_service_account.responders["on_work"]'),
+        lifting(PUSH.format("rollback-work")),
+    ],
+    "unconfined_state": [lacking("google_project_iam_binding.state", "condition")],
+}
 
 
-@pytest.mark.parametrize(("check", "mistake"), MISTAKES)
+@pytest.mark.parametrize(
+    ("check", "mistake"), [(check, mistake) for check in MISTAKES for mistake in MISTAKES[check]]
+)
 def test_a_mistake_is_found(check: str, mistake: Mistake, two_projects: Configuration) -> None:
     """By the check that it is meant for."""
     mistake(two_projects)

@@ -1,7 +1,7 @@
 """What every Documents keeps, in memory and over gRPC to an embedded Firestore."""
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from tests.contracts.support.lost_answers import answer_once, refusal
 from tests.contracts.support.worlds import both_worlds
 from tests.local.support.firestore_admin import DATABASE, World, running
 from tests.support.fakes.firestore.documents import FakeDocuments
-from tests.support.fakes.runtime.clock import FakeClock
+from tests.support.fakes.runtime.clock import START, FakeClock
 
 HERE = "(default)"
 MINUTE = timedelta(minutes=1)
@@ -249,46 +249,44 @@ def test_a_large_collection_is_cut(world: DocumentsWorld) -> None:
     assert cuts == sorted(cuts, key=path_sort_key)
 
 
+Look = Callable[[Documents, datetime | None], object]
+LOOKS: tuple[tuple[str, Look], ...] = (
+    ("RunQuery", lambda documents, at: list(documents.stream(HERE, USERS, at))),
+    ("RunQuery", lambda documents, at: list(documents.paths(HERE, USERS, at))),
+    ("RunQuery", lambda documents, at: documents.matching(HERE, USERS, {}, at, ["a"], 1)),
+    ("GetDocument", lambda documents, at: documents.get(HERE, ["users/ada"], at)),
+    ("BatchGetDocuments", lambda documents, at: documents.existing(HERE, ["users/ada"], at)),
+    ("RunAggregationQuery", lambda documents, at: documents.count(HERE, USERS, at)),
+    ("ListCollectionIds", lambda documents, at: documents.collections(HERE, at)),
+    ("PartitionQuery", lambda documents, at: documents.partition_points(HERE, USERS, at, 2)),
+)
+"""Each look at a moment, and the call by which it is asked for."""
+
+
 @pytest.mark.parametrize("back", [-HOUR, 2 * HOUR + timedelta(seconds=1), 8 * DAY])
 def test_a_moment_that_cannot_be_read(world: DocumentsWorld, back: timedelta) -> None:
     """The future, no whole minute of long ago, and what is gone: a no, never an empty answer."""
     at = minute(world) - back
 
-    for look in (
-        lambda: list(world.documents.stream(HERE, USERS, at)),
-        lambda: list(world.documents.paths(HERE, USERS, at)),
-        lambda: world.documents.get(HERE, ["users/ada"], at),
-        lambda: world.documents.existing(HERE, ["users/ada"], at),
-        lambda: world.documents.matching(HERE, USERS, {}, at, ["a"], 1),
-        lambda: world.documents.count(HERE, USERS, at),
-        lambda: world.documents.collections(HERE, at),
-        lambda: world.documents.partition_points(HERE, USERS, at, 2),
-    ):
+    for _, look in LOOKS:
         with pytest.raises(Rejected):
-            look()
+            look(world.documents, at)
 
 
 @pytest.mark.parametrize(
-    ("call", "ask"),
+    ("call", "look"),
     [
-        ("RunQuery", lambda one: list(one.stream(HERE, USERS, None))),
-        ("RunQuery", lambda one: list(one.paths(HERE, USERS, None))),
-        ("RunQuery", lambda one: one.newest(HERE, USERS, "on", datetime(2026, 1, 1, tzinfo=UTC), 1)),
-        ("RunQuery", lambda one: one.matching(HERE, USERS, {}, None, ["a"], 1)),
-        ("BatchGetDocuments", lambda one: one.get(HERE, ["users/ada", "users/bob"], None)),
-        ("GetDocument", lambda one: one.get(HERE, ["users/ada"], None)),
-        ("BatchGetDocuments", lambda one: one.existing(HERE, ["users/ada"], None)),
-        ("RunAggregationQuery", lambda one: one.count(HERE, USERS, None)),
-        ("ListCollectionIds", lambda one: one.collections(HERE, None)),
-        ("PartitionQuery", lambda one: one.partition_points(HERE, USERS, None, 2)),
+        *LOOKS,
+        ("RunQuery", lambda documents, _: documents.newest(HERE, USERS, "on", START, 1)),
+        ("BatchGetDocuments", lambda documents, _: documents.get(HERE, ["users/ada", "users/bob"], None)),
     ],
 )
-def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> None:
+def test_a_look_without_an_answer(wire: OverTheWire, call: str, look: Look) -> None:
     """Could not look is not the same as empty."""
     wire.answer_once(call, refusal("UNAVAILABLE"))
 
     with pytest.raises(Unavailable):
-        ask(wire.documents)
+        look(wire.documents, None)
 
 
 @pytest.mark.parametrize(

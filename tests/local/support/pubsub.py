@@ -91,6 +91,10 @@ class World:
         request = {"subscription": name, "max_messages": most, "return_immediately": True}
         return list(self.subscriber.pull(request).received_messages)
 
+    def pulled(self, name: str = SUBSCRIPTION, most: int = 100) -> list[str]:
+        """The data of what is ready right now, leased."""
+        return texts(self.pull(name, most))
+
     def ack(self, *received: Any, name: str = SUBSCRIPTION) -> None:
         """Acknowledge."""
         ids = [message.ack_id for message in received]

@@ -8,6 +8,7 @@ import grpc
 import pytest
 from google.api_core.exceptions import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from google.cloud import firestore
+from google.cloud.firestore import Client, DocumentReference
 from google.cloud.firestore_v1.bulk_writer import BulkWriteFailure
 
 from local.core.grpc_services import StatusError
@@ -25,12 +26,12 @@ def world() -> Iterator[FirestoreWorld]:
 
 
 @pytest.fixture
-def document(client: firestore.Client) -> firestore.DocumentReference:
+def document(client: Client) -> DocumentReference:
     """A document that is not there yet."""
     return client.document("rollbacks/r1")
 
 
-def test_a_created_document_reads_back(client: firestore.Client) -> None:
+def test_a_created_document_reads_back(client: Client) -> None:
     """What was committed is what is read, with one time for creation and update."""
     written = client.document("rollbacks/r1").create({"status": "RUNNING", "fence": 7})
 
@@ -40,7 +41,7 @@ def test_a_created_document_reads_back(client: firestore.Client) -> None:
     assert snapshot.create_time == snapshot.update_time == written.update_time
 
 
-def test_creating_what_exists(document: firestore.DocumentReference) -> None:
+def test_creating_what_exists(document: DocumentReference) -> None:
     """A create never overwrites."""
     document.create({"owner": "first"})
 
@@ -50,7 +51,7 @@ def test_creating_what_exists(document: firestore.DocumentReference) -> None:
     assert document.get().to_dict() == {"owner": "first"}
 
 
-def test_updating_what_is_missing(client: firestore.Client) -> None:
+def test_updating_what_is_missing(client: Client) -> None:
     """An update never creates."""
     with pytest.raises(NotFound):
         client.document("rollbacks/r1").update({"status": "RUNNING"})
@@ -58,9 +59,7 @@ def test_updating_what_is_missing(client: firestore.Client) -> None:
     assert not client.document("rollbacks/r1").get().exists
 
 
-def test_an_update_after_somebody_else_wrote(
-    client: firestore.Client, document: firestore.DocumentReference
-) -> None:
+def test_an_update_after_somebody_else_wrote(client: Client, document: DocumentReference) -> None:
     """A write whose required update time is past is refused and changes nothing."""
     seen = document.set({"fence": 1}).update_time
     document.set({"fence": 2})
@@ -71,9 +70,7 @@ def test_an_update_after_somebody_else_wrote(
     assert document.get().to_dict() == {"fence": 2}
 
 
-def test_an_update_that_requires_the_future(
-    client: firestore.Client, document: firestore.DocumentReference
-) -> None:
+def test_an_update_that_requires_the_future(client: Client, document: DocumentReference) -> None:
     """An update time that nothing can have yet is not a lost race but a wrong argument."""
     seen = document.set({"fence": 1}).update_time
 
@@ -82,7 +79,7 @@ def test_an_update_that_requires_the_future(
 
 
 def test_an_update_that_requires_a_version_of_a_missing_document(
-    client: firestore.Client, document: firestore.DocumentReference
+    client: Client, document: DocumentReference
 ) -> None:
     """A document that is gone has no version to match."""
     seen = document.set({"fence": 1}).update_time
@@ -92,9 +89,7 @@ def test_an_update_that_requires_a_version_of_a_missing_document(
         document.update({"fence": 9}, client.write_option(last_update_time=seen))
 
 
-def test_an_update_of_the_version_that_was_read(
-    client: firestore.Client, document: firestore.DocumentReference
-) -> None:
+def test_an_update_of_the_version_that_was_read(client: Client, document: DocumentReference) -> None:
     """The update time that was read is the one that is required, to the microsecond."""
     document.set({"fence": 1})
     seen = document.get().update_time
@@ -104,7 +99,7 @@ def test_an_update_of_the_version_that_was_read(
     assert document.get().to_dict() == {"fence": 2}
 
 
-def test_one_refused_write_among_many(client: firestore.Client) -> None:
+def test_one_refused_write_among_many(client: Client) -> None:
     """A commit happens whole or not at all."""
     client.document("audit/e1").create({"kept": True})
     batch = client.batch()
@@ -119,9 +114,7 @@ def test_one_refused_write_among_many(client: firestore.Client) -> None:
     assert client.document("audit/e1").get().exists
 
 
-def test_writes_of_one_commit_on_one_document(
-    client: firestore.Client, document: firestore.DocumentReference
-) -> None:
+def test_writes_of_one_commit_on_one_document(client: Client, document: DocumentReference) -> None:
     """Writes see those before them in the same commit, and all carry its time."""
     batch = client.batch()
     batch.create(document, {"fence": 1})
@@ -132,14 +125,14 @@ def test_writes_of_one_commit_on_one_document(
     assert {result.update_time for result in results} == {document.get().update_time}
 
 
-def test_update_times_while_the_clock_stands_still(document: firestore.DocumentReference) -> None:
+def test_update_times_while_the_clock_stands_still(document: DocumentReference) -> None:
     """Update times strictly increase, so that each names one version."""
     times = [document.set({"fence": fence}).update_time for fence in range(5)]
 
     assert times == sorted(set(times))
 
 
-def test_a_write_that_changes_nothing(document: firestore.DocumentReference) -> None:
+def test_a_write_that_changes_nothing(document: DocumentReference) -> None:
     """It keeps the update time: a fence must contain something that always changes."""
     first = document.set({"fence": 1, "ratio": float("nan")}).update_time
 
@@ -148,7 +141,7 @@ def test_a_write_that_changes_nothing(document: firestore.DocumentReference) -> 
     assert document.set({"fence": 1.0, "ratio": float("nan")}).update_time != first
 
 
-def test_deleting(client: firestore.Client, document: firestore.DocumentReference) -> None:
+def test_deleting(client: Client, document: DocumentReference) -> None:
     """A deletion has no update time, and what comes after it is a new document."""
     created = document.set({"fence": 1}).update_time
     batch = client.batch()
@@ -161,7 +154,7 @@ def test_deleting(client: firestore.Client, document: firestore.DocumentReferenc
     assert document.get().create_time > created
 
 
-def test_a_merge_with_field_paths(document: firestore.DocumentReference) -> None:
+def test_a_merge_with_field_paths(document: DocumentReference) -> None:
     """Only the named fields change; a named field that is not given is taken away."""
     document.set({"step": {"name": "shift", "tries": 1}, "odd-name": 1})
 
@@ -170,7 +163,7 @@ def test_a_merge_with_field_paths(document: firestore.DocumentReference) -> None
     assert document.get().to_dict() == {"step": {"name": "shift", "tries": 2}}
 
 
-def test_server_timestamps(client: firestore.Client) -> None:
+def test_server_timestamps(client: Client) -> None:
     """All in one commit are equal: its time to the millisecond."""
     batch = client.batch()
     batch.set(client.document("a/1"), {"at": firestore.SERVER_TIMESTAMP})
@@ -199,7 +192,7 @@ def test_server_timestamps(client: firestore.Client) -> None:
         (None, firestore.Minimum(4), 4),
     ],
 )
-def test_transforms(client: firestore.Client, stored: object, change: object, expected: object) -> None:
+def test_transforms(client: Client, stored: object, change: object, expected: object) -> None:
     """The server computes from what is stored, as the protocol says."""
     document = client.document("a/1")
     document.set({"value": stored})
@@ -211,7 +204,7 @@ def test_transforms(client: firestore.Client, stored: object, change: object, ex
     assert type(found) is type(expected)
 
 
-def test_a_batch_write_with_a_refused_write(client: firestore.Client) -> None:
+def test_a_batch_write_with_a_refused_write(client: Client) -> None:
     """Writes of a bulk writer stand on their own."""
     client.document("a/there").create({})
     writer = client.bulk_writer()
@@ -241,7 +234,7 @@ def test_two_databases(world: FirestoreWorld) -> None:
         assert [found.to_dict() for found in two.collection("a").stream()] == [{"in": "two"}]
 
 
-def test_the_time_of_a_read(client: firestore.Client) -> None:
+def test_the_time_of_a_read(client: Client) -> None:
     """A read is never before the newest commit, and later commits are after it."""
     document = client.document("a/1")
     for fence in range(3):
@@ -256,7 +249,7 @@ def test_the_time_of_a_read(client: firestore.Client) -> None:
     [{"text": "x" * MEBIBYTE}, {"list": [[1]]}, {"__reserved__": 1}, {"x" * 1501: 1}],
     ids=["over 1 MiB", "array in array", "reserved name", "long name"],
 )
-def test_what_no_document_may_hold(client: firestore.Client, fields: dict[str, object]) -> None:
+def test_what_no_document_may_hold(client: Client, fields: dict[str, object]) -> None:
     """A document beyond the limits is refused, and the commit with it."""
     with pytest.raises(InvalidArgument):
         client.document("a/1").set(fields)
@@ -264,7 +257,7 @@ def test_what_no_document_may_hold(client: firestore.Client, fields: dict[str, o
     assert not client.document("a/1").get().exists
 
 
-def test_the_largest_document(client: firestore.Client) -> None:
+def test_the_largest_document(client: Client) -> None:
     """1 MiB is counted as the service counts: name, field names, values, 32 bytes."""
     overhead = len("a") + 1 + len("1") + 1 + 16 + len("text") + 1 + 1 + 32
 
@@ -273,7 +266,7 @@ def test_the_largest_document(client: firestore.Client) -> None:
         client.document("a/1").set({"text": "x" * (MEBIBYTE - overhead + 1)})
 
 
-def test_a_request_over_ten_mebibytes(client: firestore.Client) -> None:
+def test_a_request_over_ten_mebibytes(client: Client) -> None:
     """It is refused whole."""
     batch = client.batch()
     for number in range(11):
@@ -286,7 +279,7 @@ def test_a_request_over_ten_mebibytes(client: firestore.Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 1501, "ä" * 751, ".", "..", "__reserved__"])
-def test_ids_that_no_document_may_have(client: firestore.Client, name: str) -> None:
+def test_ids_that_no_document_may_have(client: Client, name: str) -> None:
     """Ids are at most 1,500 bytes, no dots alone, and not reserved."""
     with pytest.raises(InvalidArgument):
         client.document("a", name).set({})

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from google.api_core.exceptions import Aborted, InvalidArgument
 from google.cloud import firestore
+from google.cloud.firestore import Client, DocumentReference, Query, Transaction
 from google.cloud.firestore_v1.types import GetDocumentRequest
 
 from local.core.clock import CloudClock
@@ -35,7 +36,37 @@ optimistic, pessimistic = (
 )
 
 
-def begun(client: firestore.Client, **options: object) -> firestore.Transaction:
+@pytest.fixture
+def document(client: Client) -> DocumentReference:
+    """A document that is not there yet."""
+    return client.document("a/1")
+
+
+@pytest.fixture
+def counter(document: DocumentReference) -> DocumentReference:
+    """A document that counts from 0."""
+    document.create({"count": 0})
+    return document
+
+
+def empty_query(client: Client) -> tuple[Query, Transaction]:
+    """A query for rollbacks that run, and a transaction that has found none."""
+    running = client.collection("rollbacks").where(filter=firestore.FieldFilter("status", "==", "RUNNING"))
+    transaction = begun(client)
+    assert list(running.stream(transaction=transaction)) == []
+    return running, transaction
+
+
+def readers(client: Client, document: DocumentReference) -> tuple[Transaction, Transaction]:
+    """Two transactions that have read the document, the older first."""
+    document.create({"by": "nobody"})
+    older, younger = begun(client), begun(client)
+    for transaction in (older, younger):
+        document.get(transaction=transaction)
+    return older, younger
+
+
+def begun(client: Client, **options: object) -> Transaction:
     transaction = client.transaction(**options)
     transaction._begin()
     return transaction
@@ -55,7 +86,7 @@ def in_background(work: Callable[[], object]) -> Future[object]:
     return done
 
 
-def test_many_threads_on_one_counter(client: firestore.Client) -> None:
+def test_many_threads_on_one_counter(client: Client) -> None:
     """No increment that was acknowledged is lost, and none is counted twice."""
     document = client.document("counters/20260301")
     document.create({"count": 0})
@@ -79,42 +110,38 @@ def test_many_threads_on_one_counter(client: firestore.Client) -> None:
 
 
 @optimistic
-def test_the_clients_own_retry_of_a_lost_race(client: firestore.Client) -> None:
+def test_the_clients_own_retry_of_a_lost_race(client: Client, counter: DocumentReference) -> None:
     """The client's decorator runs the body again when somebody else wrote in between."""
-    document = client.document("a/1")
-    document.create({"count": 0})
     attempts = count(1)
 
-    def add_one(transaction: firestore.Transaction) -> int:
+    def add_one(transaction: Transaction) -> int:
         attempt = next(attempts)
-        value = document.get(transaction=transaction).get("count")
+        value = counter.get(transaction=transaction).get("count")
         if attempt == 1:
-            document.update({"count": 10})
-        transaction.update(document, {"count": value + 1})
+            counter.update({"count": 10})
+        transaction.update(counter, {"count": value + 1})
         return attempt
 
     assert firestore.transactional(add_one)(client.transaction()) == 2
-    assert document.get().get("count") == 11
+    assert counter.get().get("count") == 11
 
 
 @optimistic
-def test_a_document_that_changed_after_it_was_read(client: firestore.Client) -> None:
+def test_a_document_that_changed_after_it_was_read(client: Client, counter: DocumentReference) -> None:
     """An optimistic commit is refused when what it read is not so any more."""
-    document = client.document("a/1")
-    document.create({"count": 0})
     transaction = begun(client)
-    document.get(transaction=transaction)
-    document.update({"count": 5})
-    transaction.update(document, {"count": 1})
+    counter.get(transaction=transaction)
+    counter.update({"count": 5})
+    transaction.update(counter, {"count": 1})
 
     with pytest.raises(Aborted):
         transaction._commit()
 
-    assert document.get().get("count") == 5
+    assert counter.get().get("count") == 5
 
 
 @optimistic
-def test_a_document_that_appeared_after_it_was_missed(client: firestore.Client) -> None:
+def test_a_document_that_appeared_after_it_was_missed(client: Client) -> None:
     """That a document was missing is something read, too."""
     transaction = begun(client)
     assert not client.document("a/1").get(transaction=transaction).exists
@@ -126,11 +153,9 @@ def test_a_document_that_appeared_after_it_was_missed(client: firestore.Client) 
 
 
 @optimistic
-def test_a_phantom(client: firestore.Client) -> None:
+def test_a_phantom(client: Client) -> None:
     """A query's result is read as a whole: a new document in it refuses the commit."""
-    running = client.collection("rollbacks").where(filter=firestore.FieldFilter("status", "==", "RUNNING"))
-    transaction = begun(client)
-    assert list(running.stream(transaction=transaction)) == []
+    running, transaction = empty_query(client)
     client.document("rollbacks/r1").create({"status": "RUNNING"})
     transaction.create(client.document("rollbacks/r2"), {"status": "RUNNING"})
 
@@ -140,11 +165,9 @@ def test_a_phantom(client: firestore.Client) -> None:
     assert [found.id for found in running.stream()] == ["r1"]
 
 
-def test_a_change_outside_of_what_a_query_looked_at(client: firestore.Client) -> None:
+def test_a_change_outside_of_what_a_query_looked_at(client: Client) -> None:
     """Documents that a query does not find, before or after, are nobody's conflict."""
-    running = client.collection("rollbacks").where(filter=firestore.FieldFilter("status", "==", "RUNNING"))
-    transaction = begun(client)
-    assert list(running.stream(transaction=transaction)) == []
+    running, transaction = empty_query(client)
     client.document("rollbacks/r1").create({"status": "SUCCEEDED"})
     client.document("other/1/rollbacks/r1").create({"status": "RUNNING"})
     client.document("rollbacks/r1/rollbacks/r1").create({"status": "RUNNING"})
@@ -156,7 +179,7 @@ def test_a_change_outside_of_what_a_query_looked_at(client: firestore.Client) ->
 
 
 @optimistic
-def test_reads_of_one_optimistic_transaction(client: firestore.Client) -> None:
+def test_reads_of_one_optimistic_transaction(client: Client) -> None:
     """All see one moment, whatever is committed between them."""
     client.document("a/1").create({"version": 1})
     client.document("a/2").create({"version": 1})
@@ -168,31 +191,29 @@ def test_reads_of_one_optimistic_transaction(client: firestore.Client) -> None:
 
 
 @pessimistic
-def test_a_write_to_what_a_transaction_has_read(world: FirestoreWorld, client: firestore.Client) -> None:
+def test_a_write_to_what_a_transaction_has_read(
+    world: FirestoreWorld, client: Client, counter: DocumentReference
+) -> None:
     """It waits until the transaction is over, and is then carried out."""
-    document = client.document("a/1")
-    document.create({"count": 0})
     transaction = begun(client)
-    document.get(transaction=transaction)
+    counter.get(transaction=transaction)
 
     arrived = world.arrival("Commit")
-    write = in_background(lambda: document.update({"count": 9}))
+    write = in_background(lambda: counter.update({"count": 9}))
     assert arrived.wait(WAIT_SECONDS)
-    assert document.get().get("count") == 0
+    assert counter.get().get("count") == 0
     assert not write.done()
-    transaction.update(document, {"count": 1})
+    transaction.update(counter, {"count": 1})
     transaction._commit()
 
     write.result(WAIT_SECONDS)
-    assert document.get().get("count") == 9
+    assert counter.get().get("count") == 9
 
 
 @pessimistic
-def test_a_phantom_waits(world: FirestoreWorld, client: firestore.Client) -> None:
+def test_a_phantom_waits(world: FirestoreWorld, client: Client) -> None:
     """What a transaction's query would find cannot be created before it is over."""
-    running = client.collection("rollbacks").where(filter=firestore.FieldFilter("status", "==", "RUNNING"))
-    transaction = begun(client)
-    assert list(running.stream(transaction=transaction)) == []
+    running, transaction = empty_query(client)
 
     arrived = world.arrival("Commit")
     create = in_background(lambda: client.document("rollbacks/r1").create({"status": "RUNNING"}))
@@ -206,23 +227,23 @@ def test_a_phantom_waits(world: FirestoreWorld, client: firestore.Client) -> Non
 
 
 @pessimistic
-def test_waiting_longer_than_the_service_lets(world: FirestoreWorld, client: firestore.Client) -> None:
+def test_waiting_longer_than_the_service_lets(
+    world: FirestoreWorld, client: Client, counter: DocumentReference
+) -> None:
     """After 20 s of the cloud's time a waiting write is refused."""
-    document = client.document("a/1")
-    document.create({"count": 0})
     holder = begun(client)
 
-    document.get(transaction=holder)
-    write = in_background(lambda: document.update({"count": 9}))
+    counter.get(transaction=holder)
+    write = in_background(lambda: counter.update({"count": 9}))
     for _ in range(2600):
-        document.get(transaction=holder)  # not idle
+        counter.get(transaction=holder)  # not idle
         if write.done():
             break
         world.clock.advance(timedelta(seconds=0.1))
 
     with pytest.raises(Aborted, match="Too much contention"):
         write.result(WAIT_SECONDS)
-    assert document.get().get("count") == 0
+    assert counter.get().get("count") == 0
 
 
 def test_a_caller_that_is_gone_while_its_write_waits() -> None:
@@ -244,13 +265,11 @@ def test_a_caller_that_is_gone_while_its_write_waits() -> None:
 
 
 @pessimistic
-def test_an_older_transaction_takes_away_what_a_younger_one_holds(client: firestore.Client) -> None:
+def test_an_older_transaction_takes_away_what_a_younger_one_holds(
+    client: Client, document: DocumentReference
+) -> None:
     """The older commits at once; the younger is refused, in its reads as in its commit."""
-    document = client.document("a/1")
-    document.create({"by": "nobody"})
-    older, younger = begun(client), begun(client)
-    for transaction in (older, younger):
-        document.get(transaction=transaction)
+    older, younger = readers(client, document)
 
     older.update(document, {"by": "older"})
     older._commit()
@@ -265,13 +284,12 @@ def test_an_older_transaction_takes_away_what_a_younger_one_holds(client: firest
 
 
 @pessimistic
-def test_two_that_want_what_the_other_holds(world: FirestoreWorld, client: firestore.Client) -> None:
+def test_two_that_want_what_the_other_holds(
+    world: FirestoreWorld, client: Client, document: DocumentReference
+) -> None:
     """They cannot wait for each other for ever: the older wins, the younger is refused."""
-    document = client.document("a/1")
-    document.create({"by": "nobody"})
-    older, younger = begun(client), begun(client)
+    older, younger = readers(client, document)
     for transaction in (older, younger):
-        document.get(transaction=transaction)
         transaction.update(document, {"by": "one of them"})
 
     arrived = world.arrival("Commit")
@@ -284,9 +302,8 @@ def test_two_that_want_what_the_other_holds(world: FirestoreWorld, client: fires
 
 
 @pessimistic
-def test_a_retry_keeps_its_age(client: firestore.Client) -> None:
+def test_a_retry_keeps_its_age(client: Client, document: DocumentReference) -> None:
     """A transaction that was refused is older than all that began since, when it tries again."""
-    document = client.document("a/1")
     document.create({"by": "nobody"})
     first = begun(client)
     first_token = first._id
@@ -311,10 +328,9 @@ def test_a_retry_keeps_its_age(client: firestore.Client) -> None:
     ids=["within 60 s", "idle over 60 s"],
 )
 def test_an_idle_transaction(
-    world: FirestoreWorld, client: firestore.Client, used_every: timedelta, lives: bool
+    world: FirestoreWorld, client: Client, document: DocumentReference, used_every: timedelta, lives: bool
 ) -> None:
     """A transaction that is not used for 60 s is over."""
-    document = client.document("a/1")
     transaction = begun(client)
     document.get(transaction=transaction)
     world.clock.advance(used_every)
@@ -329,9 +345,10 @@ def test_an_idle_transaction(
     assert document.get().exists is lives
 
 
-def test_a_transaction_over_270_seconds(world: FirestoreWorld, client: firestore.Client) -> None:
+def test_a_transaction_over_270_seconds(
+    world: FirestoreWorld, client: Client, document: DocumentReference
+) -> None:
     """However busy, a transaction is over after 270 s, and what it held is free."""
-    document = client.document("a/1")
     transaction = begun(client)
     for _ in range(6):
         document.get(transaction=transaction)
@@ -342,7 +359,7 @@ def test_a_transaction_over_270_seconds(world: FirestoreWorld, client: firestore
     document.create({"free": True})
 
 
-def test_a_token_that_is_used_again(client: firestore.Client) -> None:
+def test_a_token_that_is_used_again(client: Client) -> None:
     """A committed transaction cannot be committed or rolled back once more."""
     transaction = begun(client)
     token = transaction._id
@@ -368,9 +385,8 @@ def test_a_token_of_another_database(world: FirestoreWorld) -> None:
             foreign._commit()
 
 
-def test_a_read_only_transaction(client: firestore.Client) -> None:
+def test_a_read_only_transaction(client: Client, document: DocumentReference) -> None:
     """It sees the moment it began, is in nobody's way, and cannot write."""
-    document = client.document("a/1")
     document.create({"version": 1})
     reader = begun(client, read_only=True)
     document.update({"version": 2})
@@ -388,7 +404,7 @@ def test_a_read_only_transaction(client: firestore.Client) -> None:
     assert document.get().get("version") == 3
 
 
-def test_a_rolled_back_transaction(client: firestore.Client) -> None:
+def test_a_rolled_back_transaction(client: Client) -> None:
     """It leaves nothing behind, and rolling back again is no error."""
     transaction = begun(client)
     token = transaction._id

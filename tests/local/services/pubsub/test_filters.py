@@ -4,7 +4,7 @@ import pytest
 
 from local.core.grpc_services import StatusError
 from local.services.pubsub.resources.filters import parse_filter
-from tests.local.support.pubsub import SUBSCRIPTION, serving, texts
+from tests.local.support.pubsub import SUBSCRIPTION, serving
 
 COM = {"domain": "com", "iana.org/language_tag": "en"}
 
@@ -85,4 +85,4 @@ def test_a_subscription_with_a_filter() -> None:
         world.publish("2", colour="blue")
         world.publish("3")
 
-        assert texts(world.pull(SUBSCRIPTION)) == ["1"]
+        assert world.pulled(SUBSCRIPTION) == ["1"]

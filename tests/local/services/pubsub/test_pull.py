@@ -45,7 +45,7 @@ def test_every_subscription_gets_its_own(world: World) -> None:
 
     world.ack(*world.pull())
 
-    assert texts(world.pull(other)) == ["a"]
+    assert world.pulled(other) == ["a"]
 
 
 def test_a_subscription_made_too_late(world: World) -> None:
@@ -70,7 +70,7 @@ def test_a_lease_ends_unanswered(world: World) -> None:
     world.ack(first)
     world.advance(seconds=30)
 
-    assert texts(world.pull()) == ["a"]
+    assert world.pulled() == ["a"]
     assert first.ack_id != second.ack_id
 
 
@@ -86,7 +86,7 @@ def test_a_lease_is_extended(world: World) -> None:
 
     assert world.pull() == []
     world.advance(seconds=1)
-    assert texts(world.pull()) == ["a"]
+    assert world.pulled() == ["a"]
 
 
 def test_a_delivery_is_refused(world: World) -> None:
@@ -96,7 +96,7 @@ def test_a_delivery_is_refused(world: World) -> None:
 
     world.modify(0, *world.pull(most=1))
 
-    assert texts(world.pull()) == ["a", "b"]
+    assert world.pulled() == ["a", "b"]
 
 
 def test_a_retry_policy(world: World) -> None:
@@ -110,7 +110,7 @@ def test_a_retry_policy(world: World) -> None:
         assert world.pull() == []
         world.advance(seconds=0.5)
     world.advance(seconds=10)
-    assert texts(world.pull()) == ["a"]
+    assert world.pulled() == ["a"]
 
 
 def test_a_message_runs_out_of_attempts(world: World) -> None:
@@ -143,7 +143,7 @@ def test_a_dead_letter_topic_is_gone(world: World) -> None:
     for _ in range(7):
         world.modify(0, *world.pull())
 
-    assert texts(world.pull()) == ["poison"]
+    assert world.pulled() == ["poison"]
 
 
 def test_ordered_messages(world: World) -> None:
@@ -161,7 +161,7 @@ def test_ordered_messages(world: World) -> None:
     assert texts(first) == ["1", "2"]
     assert texts(between) == ["loose"]
     assert half == []
-    assert texts(world.pull()) == ["3"]
+    assert world.pulled() == ["3"]
 
 
 def test_an_ordered_message_fails(world: World) -> None:
@@ -175,7 +175,7 @@ def test_an_ordered_message_fails(world: World) -> None:
     world.modify(0, received[1])
     world.ack(received[2])
 
-    assert texts(world.pull()) == ["2", "3"]
+    assert world.pulled() == ["2", "3"]
 
 
 def test_an_ordered_message_is_backing_off(world: World) -> None:
@@ -188,9 +188,9 @@ def test_an_ordered_message_is_backing_off(world: World) -> None:
     world.modify(0, *world.pull(most=1))
     world.publish("other", key="j")
 
-    assert texts(world.pull()) == ["other"]
+    assert world.pulled() == ["other"]
     world.advance(seconds=5)
-    assert texts(world.pull()) == ["1", "2"]
+    assert world.pulled() == ["1", "2"]
 
 
 def test_keys_without_ordering(world: World) -> None:
@@ -200,7 +200,7 @@ def test_keys_without_ordering(world: World) -> None:
 
     world.pull(most=1)
 
-    assert texts(world.pull()) == ["2"]
+    assert world.pulled() == ["2"]
 
 
 def test_a_message_outlives_its_retention(world: World) -> None:
@@ -213,7 +213,7 @@ def test_a_message_outlives_its_retention(world: World) -> None:
 
     world.advance(minutes=6)
 
-    assert texts(world.pull()) == ["young"]
+    assert world.pulled() == ["young"]
 
 
 def test_a_message_outlives_its_retention_in_a_pause(world: World) -> None:
@@ -236,7 +236,7 @@ def test_retention_is_shortened(world: World) -> None:
     world.create()
     world.publish("old")
     world.advance(hours=1)
-    assert texts(world.pull()) == ["old"]
+    assert world.pulled() == ["old"]
 
     world.update_subscription("message_retention_duration", message_retention_duration={"seconds": 600})
     world.advance(hours=1)

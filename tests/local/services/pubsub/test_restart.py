@@ -42,7 +42,7 @@ def test_messages_and_answers(tmp_path: Path) -> None:
 
         assert texts(survivors) == ["leased", "waiting"]
         assert len(set(ids)) == 4
-        assert texts(world.pull()) == ["new"]
+        assert world.pulled() == ["new"]
 
 
 def test_nothing_is_left(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_nothing_is_left(tmp_path: Path) -> None:
         (after,) = world.publish("b")
 
         assert int(after) > int(before)
-        assert texts(world.pull()) == ["b"]
+        assert world.pulled() == ["b"]
 
 
 def test_an_acknowledgement_of_the_life_before(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_an_acknowledgement_of_the_life_before(tmp_path: Path) -> None:
         world.ack(*before)
         world.advance(seconds=10)
 
-        assert texts(world.pull()) == ["a"]
+        assert world.pulled() == ["a"]
 
 
 def test_a_seek(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_seek(tmp_path: Path) -> None:
         world.subscriber.seek({"subscription": SUBSCRIPTION, "time": ORIGIN + timedelta(seconds=1)})
 
     with life(tmp_path) as world:
-        assert texts(world.pull()) == ["b"]
+        assert world.pulled() == ["b"]
 
 
 def test_attempts_and_pauses(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_dead_letter(tmp_path: Path) -> None:
 
     with life(tmp_path) as world:
         assert world.pull() == []
-        assert texts(world.pull(DEAD_SUBSCRIPTION)) == ["poison"]
+        assert world.pulled(DEAD_SUBSCRIPTION) == ["poison"]
 
 
 def test_resources(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_order(tmp_path: Path) -> None:
         world.modify(0, *world.pull(most=1))
 
     with life(tmp_path) as world:
-        assert texts(world.pull(most=1)) == ["2"]
+        assert world.pulled(most=1) == ["2"]
         assert world.pull() == []
 
 
@@ -164,11 +164,11 @@ def test_seeking_back(tmp_path: Path) -> None:
     with life(tmp_path) as world:
         assert world.pull() == []
         world.subscriber.seek({"subscription": SUBSCRIPTION, "snapshot": SNAPSHOT})
-        from_snapshot = texts(world.pull())
+        from_snapshot = world.pulled()
         world.subscriber.seek({"subscription": SUBSCRIPTION, "time": ORIGIN - timedelta(hours=1)})
 
         assert from_snapshot == ["since"]
-        assert texts(world.pull()) == ["acked", "since"]
+        assert world.pulled() == ["acked", "since"]
 
 
 @pytest.mark.parametrize("status", [500, 204])

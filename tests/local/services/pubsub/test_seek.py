@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from google.api_core.exceptions import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 
-from tests.local.support.pubsub import ORIGIN, SUBSCRIPTION, TOPIC, World, texts
+from tests.local.support.pubsub import ORIGIN, SUBSCRIPTION, TOPIC, World
 
 SNAPSHOT = "projects/acme/snapshots/before"
 OTHER = "projects/acme/subscriptions/other"
@@ -32,7 +32,7 @@ def test_back_to_a_time(world: World) -> None:
 
     seek(world, time=ORIGIN + timedelta(minutes=1))
 
-    assert texts(world.pull()) == ["new"]
+    assert world.pulled() == ["new"]
 
 
 def test_back_to_a_time_by_the_topic_s_retention(world: World) -> None:
@@ -46,7 +46,7 @@ def test_back_to_a_time_by_the_topic_s_retention(world: World) -> None:
 
     subscription = world.subscription()
     assert subscription.topic_message_retention_duration == timedelta(hours=1)
-    assert texts(world.pull()) == ["a"]
+    assert world.pulled() == ["a"]
 
 
 def test_back_to_a_time_without_retention(world: World) -> None:
@@ -97,7 +97,7 @@ def test_to_a_snapshot(world: World) -> None:
 
     seek(world, snapshot=SNAPSHOT)
 
-    assert texts(world.pull()) == ["open", "since"]
+    assert world.pulled() == ["open", "since"]
 
 
 def test_another_subscription_to_a_snapshot(world: World) -> None:
@@ -111,7 +111,7 @@ def test_another_subscription_to_a_snapshot(world: World) -> None:
 
     seek(world, OTHER, snapshot=SNAPSHOT)
 
-    assert texts(world.pull(OTHER)) == ["a"]
+    assert world.pulled(OTHER) == ["a"]
     picky = "projects/acme/subscriptions/picky"
     world.subscribe(picky, filter="attributes:k")
     seek(world, picky, snapshot=SNAPSHOT)
@@ -130,7 +130,7 @@ def test_ordered_messages_after_a_seek(world: World) -> None:
 
     seek(world, time=ORIGIN)
 
-    assert texts(world.pull()) == ["1", "2", "3"]
+    assert world.pulled() == ["1", "2", "3"]
 
 
 def test_a_snapshot_comes_and_goes(world: World) -> None:

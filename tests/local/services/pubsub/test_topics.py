@@ -16,7 +16,7 @@ from google.api_core.exceptions import (
 from google.cloud import pubsub_v1
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
-from tests.local.support.pubsub import DEAD_TOPIC, PATIENCE_SECONDS, SUBSCRIPTION, TOPIC, World, texts
+from tests.local.support.pubsub import DEAD_TOPIC, PATIENCE_SECONDS, SUBSCRIPTION, TOPIC, World
 
 
 def test_a_topic_comes_and_goes(world: World) -> None:
@@ -139,7 +139,7 @@ def test_the_publisher_client_batches(world: World) -> None:
 
     ids = [int(future.result(timeout=60)) for future in futures]
     assert ids == sorted(set(ids))
-    assert sorted(texts(world.pull()), key=int) == [str(number) for number in range(20)]
+    assert sorted(world.pulled(), key=int) == [str(number) for number in range(20)]
     client.stop()
 
 
@@ -251,7 +251,7 @@ def test_the_topic_of_a_subscription_is_deleted(world: World) -> None:
 
     subscription = world.subscription()
     assert subscription.topic == "_deleted-topic_"
-    assert texts(world.pull()) == ["old"]
+    assert world.pulled() == ["old"]
 
 
 def test_a_subscription_is_detached(world: World) -> None:
