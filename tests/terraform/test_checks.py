@@ -7,8 +7,8 @@ import pytest
 from tests.terraform import checks
 from tests.terraform.checks import findings, grants, members
 from tests.terraform.conftest import TERRAFORM
-from tests.terraform.evaluator.evaluator import Configuration, evaluated
-from tests.terraform.module.minimal_variables import SMALLEST
+from tests.terraform.evaluator.evaluator import Configuration
+from tests.terraform.module.minimal_variables import smallest_module
 
 Mistake = Callable[[Configuration], None]
 
@@ -185,7 +185,7 @@ def test_exports_are_written_by_the_account_that_firestore_acts_as() -> None:
     """Its own agent, or the App Engine account where an older project was never migrated."""
     exports = {"cvplus": {"database_location": "nam5", "app_engine_agent": True}}
 
-    made = evaluated(TERRAFORM, {**SMALLEST, "exports": exports})
+    made = smallest_module(exports=exports)
 
     [writes] = [one for one in grants(made) if one.values["role"] == "roles/storage.admin"]
     assert members(writes) == ["serviceAccount:cvplus@appspot.gserviceaccount.com"]

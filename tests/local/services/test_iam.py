@@ -8,15 +8,13 @@ from local.cloud import Cloud
 from local.services.iam.permissions import read_permissions
 from local.services.iam.roles import ID_RELEASE_PERIOD, UNDELETE_PERIOD
 from local.services.iam.service_accounts import HOST
-from tests.local.support.rest import Product
+from tests.local.support.rest import Product, product_at
 
 ROLES = "/v1/projects/shop/roles"
 ACCOUNTS = "/v1/projects/shop/serviceAccounts"
 
 
-@pytest.fixture
-def iam(cloud: Cloud) -> Product:
-    return Product(cloud, HOST)
+iam = product_at(HOST)
 
 
 def make(iam: Product, role: str = "reader", *permissions: str) -> str:

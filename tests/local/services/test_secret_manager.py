@@ -4,16 +4,13 @@ from typing import Any
 
 import pytest
 
-from local.cloud import Cloud
 from local.services.secret_manager.secrets import HOST
-from tests.local.support.rest import Product
+from tests.local.support.rest import Product, product_at
 
 SECRET = "/v1/projects/shop/secrets/PAYMENT_KEY"
 
 
-@pytest.fixture
-def secrets(cloud: Cloud) -> Product:
-    return Product(cloud, HOST)
+secrets = product_at(HOST)
 
 
 @pytest.mark.parametrize(

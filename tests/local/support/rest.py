@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+import pytest
 from msgspec.structs import replace
 
 from local.cloud import Cloud
@@ -74,6 +75,16 @@ class Product:
         assert answer.status_code == error["code"]
         assert error["message"]
         return str(error["status"])
+
+
+def product_at(host: str) -> Any:
+    """A fixture: the product of that host in the cloud of the fixture `cloud`."""
+
+    @pytest.fixture
+    def product(cloud: Cloud) -> Product:
+        return Product(cloud, host)
+
+    return product
 
 
 @contextmanager

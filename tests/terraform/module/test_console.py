@@ -12,10 +12,10 @@ from tests.terraform.checks import (
     operations_project,
     permissions,
 )
-from tests.terraform.conftest import TERRAFORM, configuration
+from tests.terraform.conftest import configuration
 from tests.terraform.entry_points import needed, settings_of
-from tests.terraform.evaluator.evaluator import Configuration, evaluated
-from tests.terraform.module.minimal_variables import SMALLEST
+from tests.terraform.evaluator.evaluator import Configuration
+from tests.terraform.module.minimal_variables import smallest_module
 
 ONCALL = "group:oncall@example.com"
 
@@ -24,7 +24,7 @@ ONCALL = "group:oncall@example.com"
 def made() -> Configuration:
     """The module with a console, and a bucket of heads."""
     console = {"invokers": [ONCALL], "api_key": "AIza"}
-    return evaluated(TERRAFORM, {**SMALLEST, "console": console, "audit_bucket": {"location": "EU"}})
+    return smallest_module(console=console, audit_bucket={"location": "EU"})
 
 
 def test_every_check_holds(made: Configuration) -> None:

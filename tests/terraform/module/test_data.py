@@ -8,8 +8,8 @@ import pytest
 from shared.core import topics
 from tests.terraform.checks import operations_project
 from tests.terraform.conftest import TERRAFORM
-from tests.terraform.evaluator.evaluator import Configuration, evaluated
-from tests.terraform.module.minimal_variables import SMALLEST
+from tests.terraform.evaluator.evaluator import Configuration
+from tests.terraform.module.minimal_variables import smallest_module
 
 DAY = 86400
 SCHEDULE = "google_firestore_backup_schedule"
@@ -70,7 +70,7 @@ def test_heads_cannot_be_removed_before_their_time(locked: bool | None) -> None:
     """Whether even that may be changed is a variable, and open until somebody closes it."""
     bucket = {"location": "EU", "retention_days": 90, "locked": locked}
 
-    made = evaluated(TERRAFORM, {**SMALLEST, "audit_bucket": bucket})
+    made = smallest_module(audit_bucket=bucket)
 
     [policy] = made.named('google_storage_bucket.audit["audit"]').values["retention_policy"]
     assert policy == {"retention_period": str(90 * DAY), "is_locked": locked is True}
@@ -92,7 +92,7 @@ def test_exports_lie_in_two_regions_under_one_key() -> None:
     key = "projects/keys/locations/us/keyRings/rollback/cryptoKeys/exports"
     dual = {"database_location": "us-central1", "dual_region": ["us-central1", "us-east1"], "kms_key": key}
 
-    made = evaluated(TERRAFORM, {**SMALLEST, "exports": {"cvplus": dual}})
+    made = smallest_module(exports={"cvplus": dual})
 
     bucket = made.named('google_storage_bucket.exports["cvplus"]').values
     assert bucket["location"] == "US"
@@ -134,7 +134,7 @@ def test_an_application_has_the_api_of_what_is_done_for_it(said: str, api: str, 
         f"groups: {{ all: {{ functions: [readIt] }} }}\n{said}\n"
     )
 
-    made = evaluated(TERRAFORM, {**SMALLEST, "policies": [str(policy)]})
+    made = smallest_module(policies=[str(policy)])
 
     on = {one.values["service"] for one in made.of("google_project_service")
           if one.values["project"] == "bare-bones"}  # fmt: skip

@@ -19,10 +19,9 @@ from tests.terraform.checks import (
     operations_project,
     permissions,
 )
-from tests.terraform.conftest import TERRAFORM
 from tests.terraform.entry_points import needed, policies_of, settings_of
-from tests.terraform.evaluator.evaluator import Configuration, evaluated
-from tests.terraform.module.minimal_variables import SMALLEST
+from tests.terraform.evaluator.evaluator import Configuration
+from tests.terraform.module.minimal_variables import smallest_module
 
 
 def member_of(configuration: Configuration, entry_point: str) -> str:
@@ -98,7 +97,7 @@ def test_a_right_that_few_applications_need_is_given_where_a_policy_asks_for_it(
     (tmp_path / "plain.yaml").write_text(ASKING.replace("bare", "plain"))
     both = [str(tmp_path / name) for name in ("bare.yaml", "plain.yaml")]
 
-    made = evaluated(TERRAFORM, {**SMALLEST, "policies": both})
+    made = smallest_module(policies=both)
 
     may = permissions(made, entry_point)
     assert may == needed(made, entry_point)

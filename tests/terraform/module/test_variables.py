@@ -5,9 +5,8 @@ import pytest
 import yaml
 
 from tests.terraform.conftest import TERRAFORM
-from tests.terraform.evaluator.evaluator import evaluated
 from tests.terraform.evaluator.values import Unevaluable
-from tests.terraform.module.minimal_variables import SMALLEST
+from tests.terraform.module.minimal_variables import smallest_module
 from tests.terraform.monitoring.plan import PAGER
 
 ASKING = ["on_clock", "on_deployment", "on_work"]
@@ -90,7 +89,7 @@ def second(location: str, **more: str) -> dict[str, Any]:
 def test_a_wrong_value_is_refused_with_what_would_be_right(name: str, value: Any, said: str) -> None:
     """Before anything is made."""
     with pytest.raises(Unevaluable, match=said):
-        evaluated(TERRAFORM, {**SMALLEST, name: value})
+        smallest_module(**{name: value})
 
 
 @pytest.mark.parametrize(
@@ -111,7 +110,7 @@ def test_a_wrong_value_is_refused_with_what_would_be_right(name: str, value: Any
 )  # fmt: skip
 def test_a_right_value_is_taken(name: str, value: Any) -> None:
     """A validation that refuses too much would be lifted, and then refuse nothing."""
-    assert evaluated(TERRAFORM, {**SMALLEST, name: value}).resources
+    assert smallest_module(**{name: value}).resources
 
 
 def test_an_export_lies_where_its_database_is() -> None:
@@ -119,9 +118,9 @@ def test_an_export_lies_where_its_database_is() -> None:
     wrong = {"application_databases": {"cvplus": {"adopt_location": "nam7"}}, "exports": second("EU")}
 
     with pytest.raises(Unevaluable, match="are of the same database"):
-        evaluated(TERRAFORM, {**SMALLEST, **wrong})
+        smallest_module(**wrong)
 
-    made = evaluated(TERRAFORM, {**SMALLEST, "exports": second("EU")})
+    made = smallest_module(exports=second("EU"))
     buckets = made.of("google_storage_bucket", name="exports")
     places = {one.key: one.values["location"] for one in buckets}
     assert places == {"cvplus": "US", "cvplus-second": "EU"}
@@ -129,9 +128,9 @@ def test_an_export_lies_where_its_database_is() -> None:
 
 def test_traffic_that_is_held_is_warned_of() -> None:
     """A setting that is meant for an hour does not stay unnoticed."""
-    always = evaluated(TERRAFORM, SMALLEST).warnings
+    always = smallest_module().warnings
 
-    held = evaluated(TERRAFORM, {**SMALLEST, "hold_traffic": True}).warnings
+    held = smallest_module(hold_traffic=True).warnings
 
     [warning] = set(held) - set(always)
     assert "get no traffic" in warning
@@ -164,7 +163,7 @@ def test_a_secret_that_a_policy_names_must_be_read_by_whom_it_is_for(
     secrets = {name: {"readers": several} for name, several in readers.items()}
     given = {"pager_channels": PAGER, "policies": [str(file)], "secrets": secrets}
 
-    warnings = evaluated(TERRAFORM, {**SMALLEST, **given}).warnings
+    warnings = smallest_module(**given).warnings
 
     named = [said.partition(": ")[2].partition(". A channel")[0] for said in warnings]
     assert {pair for one in named for pair in one.split(", ")} == lacking
@@ -176,7 +175,7 @@ def test_findings_are_told_of_where_a_policy_takes_them_for_a_breach(tmp_path: P
     file = tmp_path / "policy.yaml"
     file.write_text(yaml.safe_dump({**policy, "findings": {"severities": ["CRITICAL", "HIGH"]}}))
 
-    made = evaluated(TERRAFORM, {**SMALLEST, "policies": [str(file)]})
+    made = smallest_module(policies=[str(file)])
 
     [config] = made.of("google_scc_v2_project_notification_config")
     assert config.values["pubsub_topic"].endswith("/topics/rollback-alerts")
@@ -187,17 +186,17 @@ def test_findings_are_told_of_where_a_policy_takes_them_for_a_breach(tmp_path: P
     assert "securitycenter.googleapis.com" in {
         one.values["service"] for one in made.of("google_project_service")
     }
-    together = {**SMALLEST, "operations_project": "cvplus", "policies": [str(file)]}
+    together = smallest_module(operations_project="cvplus", policies=[str(file)])
     assert "securitycenter.googleapis.com" in {
-        one.values["service"] for one in evaluated(TERRAFORM, together).of("google_project_service")
+        one.values["service"] for one in together.of("google_project_service")
     }
-    bare = evaluated(TERRAFORM, SMALLEST)
+    bare = smallest_module()
     assert bare.of("google_scc_v2_project_notification_config") == []
 
 
 def test_without_options_only_the_smallest_set_is_made() -> None:
     """No bucket but of sources, policies and repairs, no secret, no second database, no grant."""
-    made = evaluated(TERRAFORM, SMALLEST)
+    made = smallest_module()
 
     assert [one.name for one in made.of("google_storage_bucket")] == [
         *("kept", "kept", "quarantine", "policies", "source")
@@ -216,10 +215,10 @@ def test_without_options_only_the_smallest_set_is_made() -> None:
 def test_a_text_in_a_language(name: str, is_taken: bool, tmp_path: Path) -> None:
     """By the name of one of our texts, with a language before its ending."""
     (tmp_path / name).write_text("x")
-    settings = {**SMALLEST, "templates": [str(tmp_path / name)]}
+    templates = [str(tmp_path / name)]
 
     if is_taken:
-        assert evaluated(TERRAFORM, settings).resources
+        assert smallest_module(templates=templates).resources
     else:
         with pytest.raises(Unevaluable, match="with a language before"):
-            evaluated(TERRAFORM, settings)
+            smallest_module(templates=templates)

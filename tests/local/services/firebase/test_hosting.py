@@ -10,14 +10,12 @@ from local.cloud import Cloud
 from local.services.firebase.hosting import HOST
 from local.services.firebase.identity import HOST as IDENTITY
 from local.system_resources import FAILURE_RATE_LABEL
-from tests.local.support.rest import Product
+from tests.local.support.rest import Product, product_at
 
 SITE = "/v1beta1/sites/shop"
 
 
-@pytest.fixture
-def hosting(cloud: Cloud) -> Product:
-    return Product(cloud, HOST)
+hosting = product_at(HOST)
 
 
 def live(hosting: Product) -> str:

@@ -4,16 +4,13 @@ from typing import Any
 
 import pytest
 
-from local.cloud import Cloud
 from local.services.firebase.remote_config import HOST
-from tests.local.support.rest import Product
+from tests.local.support.rest import Product, product_at
 
 TEMPLATE = "/v1/projects/shop/remoteConfig"
 
 
-@pytest.fixture
-def config(cloud: Cloud) -> Product:
-    return Product(cloud, HOST)
+config = product_at(HOST)
 
 
 def publish(config: Product, value: str, etag: str = "*", more: str = "") -> Any:

@@ -2,20 +2,16 @@
 
 from datetime import timedelta
 
-import pytest
-
 from local.cloud import Cloud
 from local.services.firebase.rules import HOST
-from tests.local.support.rest import Product
+from tests.local.support.rest import Product, product_at
 
 PROJECT = "/v1/projects/shop"
 RELEASE = "projects/shop/releases/cloud.firestore"
 SOURCE = {"source": {"files": [{"name": "firestore.rules", "content": "service x {}"}]}}
 
 
-@pytest.fixture
-def rules(cloud: Cloud) -> Product:
-    return Product(cloud, HOST)
+rules = product_at(HOST)
 
 
 def made(rules: Product) -> str:

@@ -4,10 +4,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from local.cloud import Cloud
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product, product_at, running
 
 PROJECT = "/v1/projects/shop-operations"
 LEDGER = f"{PROJECT}/databases/ledger"
@@ -22,9 +20,7 @@ SETTINGS = {
 }
 
 
-@pytest.fixture
-def firestore(cloud: Cloud) -> Product:
-    return Product(cloud, "firestore.googleapis.com")
+firestore = product_at("firestore.googleapis.com")
 
 
 def create(firestore: Product, asked: Any = SETTINGS) -> Any:

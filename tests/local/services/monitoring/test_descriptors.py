@@ -11,7 +11,7 @@ from google.cloud.monitoring_v3.services.metric_service.transports.grpc import M
 from google.protobuf import json_format
 
 from local.cloud import Cloud
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product, product_at, running
 
 V3 = "/v3/projects/shop"
 COUNT = "run.googleapis.com/request_count"
@@ -24,9 +24,7 @@ def cloud() -> Iterator[Cloud]:
         yield cloud
 
 
-@pytest.fixture
-def rest(cloud: Cloud) -> Product:
-    return Product(cloud, "monitoring.googleapis.com")
+rest = product_at("monitoring.googleapis.com")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from local.application.names import project_number
 from local.cloud import Cloud
-from tests.local.support.rest import Product
+from tests.local.support.rest import Product, product_at
 
 V1, V3 = "/v1/projects/shop", "/v3/projects/shop"
 OBJECTIVE = {
@@ -18,9 +18,7 @@ OBJECTIVE = {
 }
 
 
-@pytest.fixture
-def monitoring(cloud: Cloud) -> Product:
-    return Product(cloud, "monitoring.googleapis.com")
+monitoring = product_at("monitoring.googleapis.com")
 
 
 def policy(*conditions: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.cloud import Cloud
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product, product_at, running
 
 PROJECT = "projects/shop"
 SCHEMA = f"{PROJECT}/schemas/orders"
@@ -17,9 +16,7 @@ ASKED = {"type": "PROTOCOL_BUFFER", "definition": ORDER}
 RESPONDERS = Path(__file__).parents[4] / "terraform" / "schemas" / "command.proto"
 
 
-@pytest.fixture
-def pubsub(cloud: Cloud) -> Product:
-    return Product(cloud, "pubsub.googleapis.com")
+pubsub = product_at("pubsub.googleapis.com")
 
 
 def create(pubsub: Product, asked: Any = ASKED) -> Any:
