@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from google.pubsub_v1 import types
@@ -111,11 +112,16 @@ def wire(cloud: Cloud) -> Iterator[OverTheWire]:
 world = both_worlds(InMemory)
 
 
+def refused(world: LettersWorld, **changes: Any) -> DeadLetter:
+    """`REFUSED`, but for these changes, as it is pulled."""
+    world.refuse(replace(REFUSED, **changes))
+    [letter] = world.letters.pull(10)
+    return letter
+
+
 def test_a_letter_says_what_it_was(world: LettersWorld) -> None:
     """Id, age, source, reason, data and attributes are those of the message."""
-    world.refuse(REFUSED)
-
-    [letter] = world.letters.pull(10)
+    letter = refused(world)
 
     assert letter.handle
     assert replace(letter, handle="") == REFUSED
@@ -137,8 +143,7 @@ def test_a_letter_in_hand_is_not_pulled_again_until_it_is_put_back(world: Letter
 
 def test_an_acknowledged_letter_is_gone(world: LettersWorld) -> None:
     """It is kept no longer, even when it is put back."""
-    world.refuse(REFUSED)
-    [letter] = world.letters.pull(10)
+    letter = refused(world)
 
     world.letters.acknowledge(letter)
     world.letters.release([letter])
@@ -149,8 +154,7 @@ def test_an_acknowledged_letter_is_gone(world: LettersWorld) -> None:
 
 def test_a_letter_that_is_too_long_in_hand(world: LettersWorld) -> None:
     """It is anybody's again, by another handle; the old one counts for nothing any more."""
-    world.refuse(REFUSED)
-    [first] = world.letters.pull(10)
+    first = refused(world)
 
     world.lapse()
     world.letters.acknowledge(first)
@@ -174,8 +178,7 @@ def test_more_letters_are_put_back_than_one_request_holds(world: LettersWorld) -
 
 def test_a_letter_that_is_sent_again(world: LettersWorld) -> None:
     """It is on its topic with its own data and attributes, and is still kept."""
-    world.refuse(REFUSED)
-    [letter] = world.letters.pull(10)
+    letter = refused(world)
 
     world.letters.resend(letter)
     world.letters.release([letter])
@@ -186,8 +189,7 @@ def test_a_letter_that_is_sent_again(world: LettersWorld) -> None:
 
 def test_the_largest_letter(world: LettersWorld) -> None:
     """It is pulled and sent as any other; one that leaves no room for more is Rejected."""
-    world.refuse(replace(REFUSED, data=b"x" * MAX_DEAD_LETTER_BYTES))
-    [letter] = world.letters.pull(10)
+    letter = refused(world, data=b"x" * MAX_DEAD_LETTER_BYTES)
 
     world.letters.resend(letter)
 

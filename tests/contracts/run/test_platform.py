@@ -419,13 +419,13 @@ def test_who_may_call_a_function(world: PlatformWorld) -> None:
 
 def test_what_is_not_there(world: PlatformWorld) -> None:
     """A service, a revision or an operation that is gone is Rejected."""
-    with pytest.raises(Rejected):
-        world.platform.service(f"{PARENT}/services/none")
-    with pytest.raises(Rejected):
-        world.platform.values("none")
-    with pytest.raises(Rejected):
-        world.platform.revision(SERVICE, "placeorder-09999-abc")
-    with pytest.raises(Rejected):
-        world.platform.operation(f"{PARENT}/operations/none")
-    with pytest.raises(Rejected):
-        world.platform.shift(f"{PARENT}/services/none", (to(LATEST_REVISION),), "etag")
+    platform, none = world.platform, f"{PARENT}/services/none"
+    for ask in (
+        lambda: platform.service(none),
+        lambda: platform.values("none"),
+        lambda: platform.revision(SERVICE, "placeorder-09999-abc"),
+        lambda: platform.operation(f"{PARENT}/operations/none"),
+        lambda: platform.shift(none, (to(LATEST_REVISION),), "etag"),
+    ):
+        with pytest.raises(Rejected):
+            ask()

@@ -1,7 +1,7 @@
 """One clock moves the whole cloud: hours and weeks pass in a moment, and always alike."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,14 +32,15 @@ SIGNALS = {"function_failure_rate": signal(0.5, 2 * MINUTE)}
 @contextmanager
 def running(
     monkeypatch: pytest.MonkeyPatch, clock: CloudClock | None = None, *, alerter: bool = False
-) -> Iterator[Cloud]:
-    """A cloud whose clock stands still unless another one is given."""
+) -> Iterator[tuple[Cloud, firestore.Client]]:
+    """A cloud whose clock stands still unless one is given, and a client of its documents."""
     clock = clock or CloudClock(ORIGIN, scale=0)
     with embedded_cloud(
         policy(SIGNALS), clock=clock, alerter=alerter, ticks=True, point_in_time_recovery=True
     ) as cloud:
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", cloud.addresses["firestore"])
-        yield cloud
+        with closing(firestore.Client(project="shop")) as client:
+            yield cloud, client
 
 
 def pass_time(cloud: Cloud, by: timedelta) -> None:
@@ -76,7 +77,7 @@ class Kept:
 
 def test_message_is_kept_for_seven_days(monkeypatch: pytest.MonkeyPatch) -> None:
     """The default retention of a subscription holds to the second, and no longer."""
-    with running(monkeypatch) as cloud:
+    with running(monkeypatch) as (cloud, _):
         kept = Kept(cloud)
         kept.publish("first")
         pass_time(cloud, 3 * DAY)
@@ -93,8 +94,7 @@ def test_message_is_kept_for_seven_days(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_past_can_be_read_for_seven_days(monkeypatch: pytest.MonkeyPatch) -> None:
     """Point-in-time recovery reaches back to the minute for a week, and no further."""
-    with running(monkeypatch) as cloud:
-        client = firestore.Client(project="shop")
+    with running(monkeypatch) as (cloud, client):
         document = client.document("things/one")
         document.set({"version": 1})
         pass_time(cloud, MINUTE)
@@ -106,13 +106,11 @@ def test_past_can_be_read_for_seven_days(monkeypatch: pytest.MonkeyPatch) -> Non
         with pytest.raises(FailedPrecondition):
             document.get(read_time=ORIGIN + MINUTE)
         assert document.get().get("version") == 2
-        client.close()
 
 
 def test_document_expires_in_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """A time to live of thirty days is over within the thirty-first."""
-    with running(monkeypatch) as cloud:
-        client = firestore.Client(project="shop")
+    with running(monkeypatch) as (cloud, client):
         expire(cloud, "sessions", "expires_at")
         client.document("sessions/one").set({"expires_at": ORIGIN + 30 * DAY})
 
@@ -120,7 +118,6 @@ def test_document_expires_in_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
         assert client.document("sessions/one").get().exists
         pass_time(cloud, MINUTE + DAY)
         assert not client.document("sessions/one").get().exists
-        client.close()
 
 
 def expire(cloud: Cloud, group: str, field: str) -> None:
@@ -137,7 +134,7 @@ def expire(cloud: Cloud, group: str, field: str) -> None:
 
 def test_half_an_hour_is_thirty_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A watch of thirty minutes has every tick and no alert."""
-    with running(monkeypatch, alerter=True) as cloud:
+    with running(monkeypatch, alerter=True) as (cloud, _):
         ticks = Mailbox(cloud, "rollback-clock")
         for _ in range(30):
             pass_time(cloud, MINUTE)
@@ -151,8 +148,7 @@ def test_same_steps_lead_to_the_same_world(monkeypatch: pytest.MonkeyPatch) -> N
     """Alerts, their ids, documents and messages are what they were the last time."""
 
     def world() -> dict[str, Any]:
-        with running(monkeypatch, alerter=True) as cloud:
-            client = firestore.Client(project="shop")
+        with running(monkeypatch, alerter=True) as (cloud, client):
             kept = Kept(cloud)
             cloud.records("bookshop").write(10)
             pass_time(cloud, 5 * MINUTE)
@@ -169,7 +165,6 @@ def test_same_steps_lead_to_the_same_world(monkeypatch: pytest.MonkeyPatch) -> N
                 "messages": kept.look(),
                 "now": cloud.clock.now(),
             }
-            client.close()
             kept.close()
             return seen
 
@@ -182,10 +177,9 @@ def test_same_steps_lead_to_the_same_world(monkeypatch: pytest.MonkeyPatch) -> N
 def test_scaled_clock_moves_every_service(monkeypatch: pytest.MonkeyPatch) -> None:
     """At ten days a second a week is over at once, for messages as for documents."""
     clock = CloudClock(ORIGIN, scale=10 * DAY.total_seconds())
-    with running(monkeypatch, clock) as cloud:
+    with running(monkeypatch, clock) as (cloud, client):
         kept = Kept(cloud)
         kept.publish("first")
-        client = firestore.Client(project="shop")
         expire(cloud, "sessions", "expires_at")
         written: datetime = client.document("sessions/one").set({"expires_at": ORIGIN}).update_time
         clock.wait(written + 8 * DAY)
@@ -193,5 +187,4 @@ def test_scaled_clock_moves_every_service(monkeypatch: pytest.MonkeyPatch) -> No
 
         assert kept.look() == []
         assert not client.document("sessions/one").get().exists
-        client.close()
         kept.close()

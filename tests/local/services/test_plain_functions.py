@@ -10,7 +10,7 @@ from local.application.names import project_number
 from local.cloud import Cloud
 from local.faults.hooks import Fate
 from local.services.storage.conditions import Preconditions
-from tests.local.support.rest import Product, running
+from tests.local.support.rest import Product, product_at, running
 
 LOCATION = "projects/shop-operations/locations/europe-west1"
 NAME = f"{LOCATION}/functions/rollback_on_work"
@@ -50,19 +50,8 @@ def put_source(cloud: Cloud) -> None:
     cloud.buckets.put("sources", "release.zip", b"zip", "application/zip", {}, Preconditions())
 
 
-def products(cloud: Cloud) -> tuple[Product, Product]:
-    """Cloud Functions and Cloud Run."""
-    return Product(cloud, "cloudfunctions.googleapis.com"), Product(cloud, "run.googleapis.com")
-
-
-@pytest.fixture
-def functions(cloud: Cloud) -> Product:
-    return products(cloud)[0]
-
-
-@pytest.fixture
-def run(cloud: Cloud) -> Product:
-    return products(cloud)[1]
+FUNCTIONS, RUN = "cloudfunctions.googleapis.com", "run.googleapis.com"
+functions, run = product_at(FUNCTIONS), product_at(RUN)
 
 
 def create(functions: Product, asked: Any = ASKED) -> Any:
@@ -268,13 +257,13 @@ def test_a_restart_keeps_functions_and_policies(tmp_path: Path) -> None:
     """Their operations are forgotten."""
     with running(tmp_path) as cloud:
         put_source(cloud)
-        functions, run = products(cloud)
+        functions, run = Product(cloud, FUNCTIONS), Product(cloud, RUN)
         create(functions)
         run.done("POST", f"/v2/{SERVICE}:setIamPolicy", {"policy": {"bindings": [PUSH]}})
         before = functions.get(f"/v2/{NAME}")
 
     with running(tmp_path) as cloud:
-        functions, run = products(cloud)
+        functions, run = Product(cloud, FUNCTIONS), Product(cloud, RUN)
         assert functions.get(f"/v2/{NAME}") == before
         assert run.get(f"/v2/{SERVICE}:getIamPolicy")["bindings"] == [PUSH]
 

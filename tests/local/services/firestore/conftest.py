@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from google.cloud import firestore
+from google.cloud.firestore import Client, DocumentReference
 
 from tests.local.support.firestore import FirestoreWorld, serving
 
@@ -16,7 +16,13 @@ def world() -> Iterator[FirestoreWorld]:
 
 
 @pytest.fixture
-def client(world: FirestoreWorld, request: pytest.FixtureRequest) -> Iterator[firestore.Client]:
+def client(world: FirestoreWorld, request: pytest.FixtureRequest) -> Iterator[Client]:
     """A client on a database of the test's own."""
     with world.client(database=request.node.name) as client:
         yield client
+
+
+@pytest.fixture
+def document(client: Client) -> DocumentReference:
+    """A document that is not there yet."""
+    return client.document("a/1")

@@ -21,10 +21,15 @@ Recovery = types.Database.PointInTimeRecoveryEnablement
 COPY = f"{PROJECT}/databases/scratch"
 
 
+def name(world: World, name: str, user: str = "ada") -> None:
+    """A user has that name from now on."""
+    world.store.document(f"users/{user}").set({"name": name})
+
+
 @pytest.fixture
 def world() -> Iterator[World]:
     with running() as world:
-        world.store.document("users/ada").set({"name": "Ada"})
+        name(world, "Ada")
         yield world
 
 
@@ -125,7 +130,7 @@ def test_a_backup_is_restored_into_a_new_database(world: World) -> None:
     """It holds its midnight, is closed until its operation ends, and the source stays."""
     world.schedule(daily_recurrence=DAILY)
     backup = next_backup(world)
-    world.store.document("users/ada").set({"name": "Ada the second"})
+    name(world, "Ada the second")
 
     begun = restore(world, backup.name)
 
@@ -180,7 +185,7 @@ def test_a_restore_that_cannot_be(world: World) -> None:
 def test_a_clone_is_what_a_database_was(world: World) -> None:
     """At a whole minute of its past, in a new database."""
     world.pass_time(MINUTE)
-    world.store.document("users/eve").set({"name": "Eve"})
+    name(world, "Eve", "eve")
 
     ended = world.ends(clone(world, NOON + MINUTE))
 
@@ -212,7 +217,7 @@ def test_a_database_says_how_far_back_it_reads(
 ) -> None:
     """To its beginning at first, and then its retention back."""
     with running(pitr=pitr) as world:
-        world.store.document("users/ada").set({"name": "Ada"})
+        name(world, "Ada")
         young = world.admin.get_database(name=DATABASE)
         world.pass_time(30 * DAY)
         old = world.admin.get_database(name=DATABASE)
@@ -271,7 +276,7 @@ def test_backups_outlive_a_restart() -> None:
     """So do schedules, databases and what is being filled."""
     journal = Journal()
     with running(journal) as before:
-        before.store.document("users/ada").set({"name": "Ada"})
+        name(before, "Ada")
         before.schedule(daily_recurrence=DAILY)
         backup = next_backup(before)
         begun = restore(before, backup.name)

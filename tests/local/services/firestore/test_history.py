@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from google.api_core.exceptions import FailedPrecondition, InvalidArgument
 from google.cloud import firestore
+from google.cloud.firestore import Client, DocumentReference
 
 from local.core.journal import Journal
 from tests.local.support.firestore import NOON, FirestoreWorld, serving
@@ -19,7 +20,7 @@ def recoverable() -> Iterator[FirestoreWorld]:
         yield world
 
 
-def test_reading_between_two_commits(client: firestore.Client) -> None:
+def test_reading_between_two_commits(client: Client) -> None:
     """Every microsecond of the past hour shows what was there then, and says so."""
     document = client.document("a/1")
     first = document.create({"version": 1}).update_time
@@ -35,11 +36,11 @@ def test_reading_between_two_commits(client: firestore.Client) -> None:
     assert document.get().get("version") == 3
 
 
-def test_queries_and_lists_of_the_past(client: firestore.Client) -> None:
+def test_queries_and_lists_of_the_past(client: Client, document: DocumentReference) -> None:
     """Queries, counts and lists of collections show the same moment as documents do."""
-    client.document("a/1").create({"n": 1})
+    document.create({"n": 1})
     then = client.document("a/2").create({"n": 2}).update_time
-    client.document("a/1").delete()
+    document.delete()
     client.document("b/1").create({})
 
     collection = client.collection("a")
@@ -50,22 +51,22 @@ def test_queries_and_lists_of_the_past(client: firestore.Client) -> None:
     assert {found.id for found in collection.list_documents(read_time=then)} == {"1", "2"}
 
 
-def test_the_future(client: firestore.Client) -> None:
+def test_the_future(client: Client) -> None:
     """What has not happened cannot be read."""
     with pytest.raises(InvalidArgument):
         client.document("a/1").get(read_time=NOON + HOUR)
 
 
-def test_more_than_an_hour_ago(world: FirestoreWorld, client: firestore.Client) -> None:
+def test_more_than_an_hour_ago(world: FirestoreWorld, document: DocumentReference) -> None:
     """Without point-in-time recovery an hour is the limit."""
-    created = client.document("a/1").create({"version": 1}).update_time
+    created = document.create({"version": 1}).update_time
     world.clock.advance(HOUR)
-    client.document("a/1").update({"version": 2})
+    document.update({"version": 2})
 
-    assert client.document("a/1").get(read_time=created).get("version") == 1
+    assert document.get(read_time=created).get("version") == 1
     world.clock.advance(timedelta(milliseconds=1))
     with pytest.raises(FailedPrecondition):
-        client.document("a/1").get(read_time=created)
+        document.get(read_time=created)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_versions_that_nobody_can_read_any_more(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_page_token(client: firestore.Client) -> None:
+def test_a_page_token(client: Client) -> None:
     """Later pages of a list show the moment of the first, whatever is written between."""
     for number in range(5):
         client.document(f"a/{number}").create({})
@@ -132,19 +133,19 @@ def test_a_page_token(client: firestore.Client) -> None:
     assert names == ["0", "1", "2", "3", "4"]
 
 
-def test_a_read_only_transaction_in_the_past(client: firestore.Client) -> None:
+def test_a_read_only_transaction_in_the_past(client: Client, document: DocumentReference) -> None:
     """A read-only transaction may begin at a time that is over."""
-    then = client.document("a/1").create({"version": 1}).update_time
-    client.document("a/1").update({"version": 2})
+    then = document.create({"version": 1}).update_time
+    document.update({"version": 2})
     reader = client.transaction()
     reader._id = client._firestore_api.begin_transaction(
         {"database": client._database_string, "options": {"read_only": {"read_time": then}}}
     ).transaction
 
-    assert client.document("a/1").get(transaction=reader).get("version") == 1
+    assert document.get(transaction=reader).get("version") == 1
 
 
-def test_missing_documents_that_hold_collections(client: firestore.Client) -> None:
+def test_missing_documents_that_hold_collections(client: Client) -> None:
     """They are listed, as they must be to be found, and are not there."""
     client.document("a/parent/b/child/c/grandchild").create({})
 

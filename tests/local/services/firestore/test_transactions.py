@@ -37,12 +37,6 @@ optimistic, pessimistic = (
 
 
 @pytest.fixture
-def document(client: Client) -> DocumentReference:
-    """A document that is not there yet."""
-    return client.document("a/1")
-
-
-@pytest.fixture
 def counter(document: DocumentReference) -> DocumentReference:
     """A document that counts from 0."""
     document.create({"count": 0})
