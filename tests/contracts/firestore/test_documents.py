@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from local.core.grpc_services import StatusError
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.core.errors import Gone, Rejected, Unavailable
@@ -14,12 +13,13 @@ from shared.domain.data.document import DocumentSnapshot, is_document_path, is_s
 from shared.domain.policy.document_scope import Scope
 from shared.ports.documents import Documents
 from tests.contracts.support.application_writes import commit
+from tests.contracts.support.databases import EmbeddedFirestore, TimeInMemory
 from tests.contracts.support.every_value import EVERYTHING
-from tests.contracts.support.lost_answers import answer_once, refusal
+from tests.contracts.support.lost_answers import refusal
 from tests.contracts.support.worlds import both_worlds
-from tests.local.support.firestore_admin import DATABASE, World, running
+from tests.local.support.firestore_admin import DATABASE, World
 from tests.support.fakes.firestore.documents import FakeDocuments
-from tests.support.fakes.runtime.clock import START, FakeClock
+from tests.support.fakes.runtime.clock import START
 
 HERE = "(default)"
 MINUTE = timedelta(minutes=1)
@@ -29,46 +29,29 @@ USERS = Scope("users")
 ORDERS = Scope("orders", everywhere=True)
 
 
-class InMemory:
+class InMemory(TimeInMemory):
     """The fake."""
 
     def __init__(self) -> None:
-        self._clock = FakeClock()
+        super().__init__()
         self._fake = FakeDocuments(self._clock)
         self.documents: Documents = self._fake
-
-    def now(self) -> datetime:
-        """The service's time."""
-        return self._clock.now()
-
-    def pass_time(self, by: timedelta) -> None:
-        """Let time pass."""
-        self._clock.advance(by)
 
     def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
         """Let the documents be so; None: gone."""
         self._fake.write(HERE, documents)
 
 
-class OverTheWire:
+class OverTheWire(EmbeddedFirestore):
     """The adapter, and the service behind it."""
 
     def __init__(self, world: World, clients: Clients) -> None:
-        self.world = world
+        super().__init__(world, clients)
         self._client = clients.firestore
         self.documents: Documents = FirestoreDocuments(clients.firestore, "shop")
 
-    def now(self) -> datetime:
-        return self.world.clock.now()
-
-    def pass_time(self, by: timedelta) -> None:
-        self.world.pass_time(by)
-
     def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
         commit(self._client, DATABASE, documents)
-
-    def answer_once(self, call: str, answer: StatusError) -> None:
-        answer_once(self.world.faults, call, answer)
 
 
 DocumentsWorld = InMemory | OverTheWire
@@ -76,11 +59,8 @@ DocumentsWorld = InMemory | OverTheWire
 
 
 @pytest.fixture
-def wire() -> Iterator[OverTheWire]:
-    with running() as world:
-        clients = Clients({"firestore": world.address}, deployed=False)
-        yield OverTheWire(world, clients)
-        clients.close()
+def wire(served: tuple[World, Clients]) -> OverTheWire:
+    return OverTheWire(*served)
 
 
 world = both_worlds(InMemory)

@@ -1,6 +1,5 @@
 """What every Exports and Backups keeps, in memory and over gRPC to an embedded Firestore."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,25 +7,23 @@ import pytest
 from google.cloud.firestore_admin_v1 import types
 from google.type import dayofweek_pb2
 
-from local.core.grpc_services import StatusError
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.backups import FirestoreBackups
 from shared.adapters.gcp.firestore.exports import FirestoreExports
 from shared.core.errors import Ambiguous, Exists, Rejected, RollbackError, Unavailable
 from shared.domain.data.backups.backup_records import Export, ObjectMetadata, Recurrence
 from shared.ports.backups import Backups, Exports
+from tests.contracts.support.databases import EmbeddedFirestore, TimeInMemory
 from tests.contracts.support.lost_answers import (
     EFFECT_MEANINGS,
-    answer_once,
     lose_in_memory,
     lose_on_the_wire,
     raises_exactly,
     refusal,
 )
 from tests.contracts.support.worlds import both_worlds
-from tests.local.support.firestore_admin import BUCKET, DATABASE, World, running
+from tests.local.support.firestore_admin import BUCKET, DATABASE, World
 from tests.support.fakes.firestore.databases import FakeDatabases
-from tests.support.fakes.runtime.clock import FakeClock
 from tests.support.fakes.storage.mirrors import MemoryMirrors
 
 HERE = "(default)"
@@ -38,25 +35,17 @@ LATER = timedelta(minutes=10)
 """By then what was begun has ended."""
 
 
-class InMemory:
+class InMemory(TimeInMemory):
     """The fakes."""
 
     def __init__(self) -> None:
-        self._clock = FakeClock()
+        super().__init__()
         self._mirrors = MemoryMirrors()
         self._mirrors.buckets[BUCKET] = {}
         self._fake = FakeDatabases(self._clock, self._mirrors)
         self.exports: Exports = self._fake
         self.backups: Backups = self._fake
         self.hold_documents(users=2, orders=1)
-
-    def now(self) -> datetime:
-        """The service's time."""
-        return self._clock.now()
-
-    def pass_time(self, by: timedelta) -> None:
-        """Let time pass."""
-        self._clock.advance(by)
 
     def hold_documents(self, **counts: int) -> None:
         """Let the database have at least so many documents per collection."""
@@ -84,21 +73,15 @@ class InMemory:
         self._fake.back_up(HERE, 7 * DAY)
 
 
-class OverTheWire:
+class OverTheWire(EmbeddedFirestore):
     """The adapters, and the services behind them."""
 
     def __init__(self, world: World, clients: Clients) -> None:
-        self.world = world
+        super().__init__(world, clients)
         admin = clients.firestore_admin
         self.exports: Exports = FirestoreExports(admin, "shop")
         self.backups: Backups = FirestoreBackups(admin, "shop")
         self.hold_documents(users=2, orders=1)
-
-    def now(self) -> datetime:
-        return self.world.clock.now()
-
-    def pass_time(self, by: timedelta) -> None:
-        self.world.pass_time(by)
 
     def hold_documents(self, **counts: int) -> None:
         batch = self.world.store.batch()
@@ -112,9 +95,6 @@ class OverTheWire:
 
     def lose_answer_of_begin(self) -> None:
         lose_on_the_wire(self.world.faults, "ExportDocuments")
-
-    def answer_once(self, call: str, answer: StatusError) -> None:
-        answer_once(self.world.faults, call, answer)
 
     def files(self, folder: str) -> dict[str, ObjectMetadata]:
         kept = self.world.files(folder)
@@ -136,12 +116,8 @@ DatabasesWorld = InMemory | OverTheWire
 
 
 @pytest.fixture
-def wire() -> Iterator[OverTheWire]:
-    with running() as world:
-        world.buckets.create(BUCKET)
-        clients = Clients({"firestore": world.address}, deployed=False)
-        yield OverTheWire(world, clients)
-        clients.close()
+def wire(served: tuple[World, Clients]) -> OverTheWire:
+    return OverTheWire(*served)
 
 
 world = both_worlds(InMemory)

@@ -1,13 +1,11 @@
 """What every Restores keeps, in memory and over gRPC to an embedded Firestore."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from google.cloud.firestore_admin_v1 import types
 
-from local.core.grpc_services import StatusError
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.exports import FirestoreExports
@@ -16,20 +14,19 @@ from shared.core.errors import Ambiguous, Exists, Moved, Rejected, RollbackError
 from shared.domain.policy.document_scope import Scope
 from shared.ports.backups import Exports, Restores
 from shared.ports.documents import Documents
+from tests.contracts.support.databases import EmbeddedFirestore, TimeInMemory
 from tests.contracts.support.lost_answers import (
     EFFECT_MEANINGS,
-    answer_once,
     lose_in_memory,
     lose_on_the_wire,
     raises_exactly,
     refusal,
 )
 from tests.contracts.support.worlds import both_worlds
-from tests.local.support.firestore_admin import BUCKET, World, running
+from tests.local.support.firestore_admin import BUCKET, World
 from tests.support.fakes.firestore.databases import FakeDatabases
 from tests.support.fakes.firestore.documents import FakeDocuments
 from tests.support.fakes.firestore.restores import FakeRestores
-from tests.support.fakes.runtime.clock import FakeClock
 from tests.support.fakes.storage.mirrors import MemoryMirrors
 
 HERE, SCRATCH, PLACE = "(default)", "proof-shop", "nam5"
@@ -41,11 +38,11 @@ LATER = timedelta(minutes=15)
 """By then what was begun has ended."""
 
 
-class InMemory:
+class InMemory(TimeInMemory):
     """The fakes."""
 
     def __init__(self) -> None:
-        self._clock = FakeClock()
+        super().__init__()
         mirrors = MemoryMirrors()
         mirrors.buckets[BUCKET] = {}
         self._databases = FakeDatabases(self._clock, mirrors)
@@ -57,14 +54,6 @@ class InMemory:
         self.exports: Exports = self._databases
         self.documents: Documents = documents
         self._kept = documents
-
-    def now(self) -> datetime:
-        """The service's time."""
-        return self._clock.now()
-
-    def pass_time(self, by: timedelta) -> None:
-        """Let time pass."""
-        self._clock.advance(by)
 
     def fail_filling(self, why: str) -> None:
         """Let the next one fail when it is due."""
@@ -92,46 +81,37 @@ class InMemory:
         return self._databases.backups(HERE)[-1].name
 
 
-class OverTheWire:
+class OverTheWire(EmbeddedFirestore):
     """The adapters, and the services behind them."""
 
     def __init__(self, world: World, clients: Clients) -> None:
-        self._world = world
+        super().__init__(world, clients)
         world.store.document("users/ada").set({"n": 1})
         admin, firestore = clients.firestore_admin, clients.firestore
         self.restores: Restores = FirestoreRestores(admin, firestore, "shop")
         self.exports: Exports = FirestoreExports(admin, "shop")
         self.documents: Documents = FirestoreDocuments(firestore, "shop")
 
-    def now(self) -> datetime:
-        return self._world.clock.now()
-
-    def pass_time(self, by: timedelta) -> None:
-        self._world.pass_time(by)
-
     def fail_filling(self, why: str) -> None:
-        self._world.fail(f"projects/shop/databases/{SCRATCH}/importDocuments", why)
+        self.world.fail(f"projects/shop/databases/{SCRATCH}/importDocuments", why)
 
     def lose_answer_of_fill(self) -> None:
-        lose_on_the_wire(self._world.faults, "ImportDocuments")
+        lose_on_the_wire(self.world.faults, "ImportDocuments")
 
     def fail_cloning(self, why: str) -> None:
-        self._world.fail(f"projects/shop/databases/{SCRATCH}/cloneDatabase", why)
+        self.world.fail(f"projects/shop/databases/{SCRATCH}/cloneDatabase", why)
 
     def lose_answer_of_clone(self) -> None:
-        lose_on_the_wire(self._world.faults, "CloneDatabase")
+        lose_on_the_wire(self.world.faults, "CloneDatabase")
 
     def change_user(self) -> None:
-        self._world.store.document("users/ada").set({"n": 2})
+        self.world.store.document("users/ada").set({"n": 2})
 
     def native_backup(self) -> str:
-        self._world.schedule(DAY, daily_recurrence=types.DailyRecurrence())
-        self._world.pass_time(timedelta(hours=12, minutes=10))
-        [made] = self._world.admin.list_backups(parent="projects/shop/locations/-").backups
+        self.world.schedule(DAY, daily_recurrence=types.DailyRecurrence())
+        self.world.pass_time(timedelta(hours=12, minutes=10))
+        [made] = self.world.admin.list_backups(parent="projects/shop/locations/-").backups
         return str(made.name)
-
-    def answer_once(self, call: str, answer: StatusError) -> None:
-        answer_once(self._world.faults, call, answer)
 
 
 RestoresWorld = InMemory | OverTheWire
@@ -139,12 +119,8 @@ RestoresWorld = InMemory | OverTheWire
 
 
 @pytest.fixture
-def wire() -> Iterator[OverTheWire]:
-    with running() as world:
-        world.buckets.create(BUCKET)
-        clients = Clients({"firestore": world.address}, deployed=False)
-        yield OverTheWire(world, clients)
-        clients.close()
+def wire(served: tuple[World, Clients]) -> OverTheWire:
+    return OverTheWire(*served)
 
 
 world = both_worlds(InMemory)

@@ -1,6 +1,6 @@
 """What every Rewrites keeps, in memory and over gRPC to an embedded Firestore."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.contracts.support.application_writes import commit
 from tests.contracts.support.every_value import EVERYTHING
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire, refusal
 from tests.contracts.support.worlds import both_worlds
-from tests.local.support.firestore_admin import DATABASE, World, running
+from tests.local.support.firestore_admin import DATABASE, World
 from tests.support.fakes.firestore.documents import FakeDocuments
 from tests.support.fakes.firestore.rewrites import FakeRewrites
 from tests.support.fakes.runtime.clock import FakeClock
@@ -64,11 +64,8 @@ RewritesWorld = InMemory | OverTheWire
 
 
 @pytest.fixture
-def wire() -> Iterator[OverTheWire]:
-    with running() as world:
-        clients = Clients({"firestore": world.address}, deployed=False)
-        yield OverTheWire(world, clients)
-        clients.close()
+def wire(served: tuple[World, Clients]) -> OverTheWire:
+    return OverTheWire(*served)
 
 
 world = both_worlds(InMemory)

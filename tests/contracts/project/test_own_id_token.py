@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud import Cloud
 from local.control.proxy import build_proxy_environment
 from local.core.clock import CloudClock
 from local.services.identity import Account
 from local.services.identity.users import totp_code
-from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.adapters.gcp.project.service_account_token import HOST, ServiceAccountTokenSource
 from shared.adapters.sign_in import SignIn
@@ -21,9 +19,11 @@ from shared.domain.commands.credential import CredentialKind
 from shared.domain.policy.operator_identity import Role
 from shared.domain.policy.system_policy import Policy
 from shared.ports.identity import IdTokenSource, OperatorSignIn, TokenVerifier
+from tests.contracts.support.rest import connected
 from tests.local.support.run import policy
 from tests.support.fakes.identity import FakeIdentity, FakeServiceIdentity, FakeSignIn
 from tests.support.fakes.runtime.clock import FakeClock
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 SHOP: Policy = policy()
 CONSOLE = "rollback-console@shop-ops.iam.gserviceaccount.com"
@@ -56,24 +56,26 @@ def in_memory() -> Place:
 
 @pytest.fixture
 def over_the_wire(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Place]:
-    cloud = Cloud.start([SHOP], seed=1, clock=CloudClock(), alerter=False, ticks=False)
-    for account in (ADA, EVE):
-        cloud.identity.put(account)
-    for name, value in build_proxy_environment(cloud.addresses["control"], tmp_path).items():
-        monkeypatch.setenv(name, value)
-    identity = GoogleIdentity(SHOP.project, anonymous=True)
-    with closing(Clients(cloud.addresses, deployed=False)) as clients:
-        entrance = SignIn("any", cloud.addresses["control"])
-        voice = ServiceAccountTokenSource(clients.rest(HOST), CONSOLE)
-        yield Place(identity, entrance, voice, totp_code(ADA.totp_secret, time.time()))
-    identity.close()
-    cloud.stop()
+    with embedded_cloud(SHOP, clock=CloudClock()) as cloud:
+        for account in (ADA, EVE):
+            cloud.identity.put(account)
+        for name, value in build_proxy_environment(cloud.addresses["control"], tmp_path).items():
+            monkeypatch.setenv(name, value)
+        with (
+            closing(GoogleIdentity(SHOP.project, anonymous=True)) as identity,
+            connected(HOST, cloud.addresses["rest"]) as rest,
+        ):
+            entrance, voice = (
+                SignIn("any", cloud.addresses["control"]),
+                ServiceAccountTokenSource(rest, CONSOLE),
+            )
+            yield Place(identity, entrance, voice, totp_code(ADA.totp_secret, time.time()))
 
 
 @pytest.fixture(params=["in_memory", "over_the_wire"])
 def place(request: pytest.FixtureRequest) -> Place:
-    found: Place = request.getfixturevalue(request.param)
-    return found
+    place: Place = request.getfixturevalue(request.param)
+    return place
 
 
 def test_whoever_enters_is_known_by_the_token(place: Place) -> None:
