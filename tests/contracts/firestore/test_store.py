@@ -37,6 +37,11 @@ def fields(store: Store, path: str) -> dict[str, Any]:
     return found
 
 
+def create_counter(store: Store) -> datetime:
+    """The document `a/b` counts from 0; its version."""
+    return store.commit([Create("a/b", {"n": 0})])
+
+
 def test_an_absent_document(store: Store) -> None:
     """No document has no fields and no version, and the store says when it looked."""
     document = store.get("rollbacks/none")
@@ -110,7 +115,7 @@ def test_a_create_of_what_is_there_applies_nothing(store: Store) -> None:
 
 def test_an_update_of_what_has_changed_applies_nothing(store: Store) -> None:
     """A batch whose version is stale leaves no trace, and does not look like Exists."""
-    stale = store.commit([Create("a/b", {"n": 0})])
+    stale = create_counter(store)
     store.commit([Update("a/b", {"n": 1}, stale)])
 
     with raises_exactly(Moved):
@@ -160,7 +165,7 @@ def test_a_put_leaves_nothing_of_what_was_there(store: Store) -> None:
 
 def test_a_write_that_changes_nothing_keeps_the_version(store: Store) -> None:
     """A fence needs a field that always changes: an equal write does not move the version."""
-    version = store.commit([Create("a/b", {"n": 0})])
+    version = create_counter(store)
 
     assert store.commit([Update("a/b", {"n": 0}, version)]) == version
 
@@ -169,7 +174,7 @@ def test_a_write_that_changes_nothing_keeps_the_version(store: Store) -> None:
 
 def test_a_version_from_the_future(store: Store) -> None:
     """A version that cannot have been read is refused for good."""
-    version = store.commit([Create("a/b", {"n": 0})])
+    version = create_counter(store)
 
     with pytest.raises(Rejected):
         store.commit([Update("a/b", {"n": 1}, version + timedelta(days=1))])
@@ -314,7 +319,7 @@ def increment(reader: Reader) -> Sequence[Write]:
 
 def test_a_transaction_that_others_disturb(world: StoreWorld) -> None:
     """Contention runs the work again, on what is there now."""
-    world.store.commit([Create("a/b", {"n": 0})])
+    create_counter(world.store)
     world.contend("a/b", times=2)
 
     world.store.transact(increment)
@@ -324,7 +329,7 @@ def test_a_transaction_that_others_disturb(world: StoreWorld) -> None:
 
 def test_a_transaction_that_others_disturb_without_end(world: StoreWorld) -> None:
     """Contention that does not end is Throttled, with nothing applied."""
-    world.store.commit([Create("a/b", {"n": 0})])
+    create_counter(world.store)
     world.contend("a/b", times=100)
 
     with pytest.raises(Throttled):
@@ -348,7 +353,7 @@ def test_a_create_whose_answer_is_lost(world: StoreWorld) -> None:
 
 def test_an_update_whose_answer_is_lost(world: StoreWorld) -> None:
     """The identical conditional update finds the version moved, by itself."""
-    version = world.store.commit([Create("a/b", {"n": 0})])
+    version = create_counter(world.store)
     writes = [Update("a/b", {"n": 1}, version)]
     world.lose_next_answer()
 
@@ -362,7 +367,7 @@ def test_an_update_whose_answer_is_lost(world: StoreWorld) -> None:
 
 def test_a_transaction_whose_answer_is_lost_is_not_run_again(world: StoreWorld) -> None:
     """Only its caller can tell whether a transaction was applied."""
-    world.store.commit([Create("a/b", {"n": 0})])
+    create_counter(world.store)
     world.lose_next_answer()
 
     with pytest.raises(Ambiguous):

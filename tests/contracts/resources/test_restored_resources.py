@@ -17,17 +17,8 @@ from shared.core.errors import Ambiguous, Exists, Moved, Rejected, RollbackError
 from shared.domain.deployments.inventory.inventory_parts import IndexField, RulesFile
 from shared.ports.resources import ProtectedResources
 from tests.contracts.support.lost_answers import raises_exactly
-from tests.contracts.support.resources import (
-    INDEX,
-    NAME,
-    PROJECT,
-    REGION,
-    RELEASE,
-    SITE,
-    TEMPLATE,
-    EstateWorld,
-    site_of,
-)
+from tests.contracts.support.resources import INDEX, NAME, RELEASE, SITE, TEMPLATE, EstateWorld, site_of
+from tests.contracts.support.shop import PROJECT, REGION
 from tests.local.support.rest import Product, running
 
 SOURCE = (RulesFile("firestore.rules", "service cloud.firestore { }"),)

@@ -56,8 +56,7 @@ MediaWorld = InMemory | OverTheWire
 
 @pytest.fixture
 def wire() -> Iterator[OverTheWire]:
-    with storage() as (faults, buckets, clients):
-        buckets.create("media")
+    with storage("media") as (faults, _, clients):
         yield OverTheWire(faults, clients)
 
 

@@ -64,8 +64,7 @@ MirrorsWorld = InMemory | OverTheWire
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[FaultHooks, Buckets, Clients]]:
-    with storage() as (faults, buckets, clients):
-        buckets.create(HERE)
+    with storage(HERE) as (faults, buckets, clients):
         buckets.create(THERE, location="EU")
         yield faults, buckets, clients
 

@@ -57,8 +57,7 @@ ObjectsWorld = InMemory | OverTheWire
 
 @pytest.fixture
 def wire() -> Iterator[OverTheWire]:
-    with storage() as (faults, buckets, clients):
-        buckets.create("anchors")
+    with storage("anchors") as (faults, _, clients):
         yield OverTheWire(faults, clients)
 
 

@@ -35,8 +35,7 @@ class OverTheWire:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[OverTheWire]:
-    with storage() as (faults, buckets, clients):
-        buckets.create("status")
+    with storage("status") as (faults, _, clients):
         yield OverTheWire(faults, clients)
 
 

@@ -68,9 +68,7 @@ VaultWorld = InMemory | OverTheWire
 
 @pytest.fixture
 def wire() -> Iterator[OverTheWire]:
-    with storage() as (faults, buckets, clients):
-        buckets.create("kept")
-        buckets.create("sources")
+    with storage("kept", "sources") as (faults, buckets, clients):
         buckets.change("sources", versioned=True)
         yield OverTheWire(buckets, faults, clients)
 

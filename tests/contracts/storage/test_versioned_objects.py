@@ -18,8 +18,7 @@ JSON = "application/json"
 
 @pytest.fixture
 def wire() -> Iterator[VersionedObjects]:
-    with storage() as (_, buckets, clients):
-        buckets.create("policies")
+    with storage("policies") as (_, buckets, clients):
         buckets.change("policies", versioned=True)
         yield BucketPages(clients.storage, "policies")
 
@@ -59,8 +58,7 @@ def test_a_write_in_the_place_of_an_older_generation_fails(objects: VersionedObj
 @pytest.mark.parametrize("verb", ["list", "get"])
 def test_a_history_without_an_answer(verb: str) -> None:
     """Nothing is known: neither of which generations there are, nor of a content."""
-    with storage() as (faults, buckets, clients):
-        buckets.create("policies")
+    with storage("policies") as (faults, _, clients):
         objects = BucketPages(clients.storage, "policies")
         objects.put(NAME, b"first", JSON, 0)
         answer_once(faults, f"objects.{verb}", refusal("UNAVAILABLE"))

@@ -12,9 +12,11 @@ from tests.support.fakes.runtime.clock import START
 
 
 @contextmanager
-def storage() -> Iterator[tuple[FaultHooks, Buckets, Clients]]:
-    """It stands still at the fake clock's start, and has no bucket yet."""
+def storage(*names: str) -> Iterator[tuple[FaultHooks, Buckets, Clients]]:
+    """It stands still at the fake clock's start, and has these buckets."""
     faults, buckets = FaultHooks(), Buckets(CloudClock(START, scale=0), Journal())
+    for name in names:
+        buckets.create(name)
     with (
         closing(StorageServer(StorageService(buckets), faults)) as server,
         closing(Clients({"storage": server.address}, deployed=False)) as clients,

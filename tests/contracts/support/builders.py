@@ -1,7 +1,7 @@
 """The Builders that the contracts hold for, each with a world around it that can be moved."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -17,14 +17,13 @@ from shared.adapters.gcp.storage.vault import BucketVault
 from shared.domain.deployments.build_recipe import Recipe, derive_recipe
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, Generation, SourceObject
 from shared.domain.deployments.source_copies import encode_values
-from shared.domain.policy.system_policy import Group, Policy
 from shared.ports.platform import Builder, Platform
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
-from tests.contracts.support.platforms import FUNCTIONS, PROJECT, REGION
+from tests.contracts.support.platforms import FUNCTIONS
+from tests.contracts.support.shop import PROJECT, REGION, embedded_shop
 from tests.support.fakes.run.builder import FakeBuilder
 from tests.support.fakes.run.platform import FakePlatform
 from tests.support.fakes.runtime.clock import START, FakeClock
-from tests.support.runtime.embedded_cloud import embedded_cloud
 
 COPIES = "shop-copies"
 DEFINITION = {"buildConfig": {"runtime": "nodejs20", "entryPoint": "placeOrder"}}
@@ -177,14 +176,6 @@ def _kept(state: FunctionState, values: SourceObject | None) -> Recipe:
 
 @contextmanager
 def embedded() -> Iterator[OverTheWire]:
-    """A cloud of its own, at the fake clock's start, standing still."""
-    policy = Policy(
-        system="shop",
-        project=PROJECT,
-        region=REGION,
-        groups={"all": Group(FUNCTIONS)},
-        signals={},
-        scenarios={},
-    )
-    with embedded_cloud(policy) as cloud, closing(Clients(cloud.addresses, deployed=False)) as clients:
+    """A cloud of its own."""
+    with embedded_shop(*FUNCTIONS) as (cloud, clients):
         yield OverTheWire(cloud, clients)

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from random import Random
 
@@ -20,17 +20,15 @@ from shared.adapters.prober import HttpProber
 from shared.domain.deployments.inventory.inventory_parts import SecretUse, build_configuration
 from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.probes import Probe, ProbeAccount
-from shared.domain.policy.system_policy import Group, Policy
 from shared.ports.platform import Metrics, Platform, Prober
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
+from tests.contracts.support.shop import PROJECT, REGION, embedded_shop
 from tests.support.fakes.run.platform import DEFAULT, FakePlatform
 from tests.support.fakes.run.router import FakeMetrics, FakeProber
 from tests.support.fakes.run.services import USUAL_SECONDS
 from tests.support.fakes.runtime.clock import FakeClock
-from tests.support.runtime.embedded_cloud import embedded_cloud
 
 FUNCTIONS = ("placeOrder", "findBook")
-PROJECT, REGION = "shop", "europe-west1"
 PARENT = f"projects/{PROJECT}/locations/{REGION}"
 ORDER_PAGE = "https://shop.example/order"
 PASSWORD = "hush hush"
@@ -186,15 +184,7 @@ def keep_secret(clients: Clients, values: Mapping[str, str]) -> None:
 
 @contextmanager
 def embedded() -> Iterator[OverTheWire]:
-    """A cloud of its own, at the fake clock's start, standing still."""
-    policy = Policy(
-        system="shop",
-        project=PROJECT,
-        region=REGION,
-        groups={"all": Group(FUNCTIONS)},
-        signals={},
-        scenarios={},
-        probes=(Probe("order", ORDER_PAGE, function="placeOrder"),),
-    )
-    with embedded_cloud(policy) as cloud, closing(Clients(cloud.addresses, deployed=False)) as clients:
+    """A cloud of its own, in which a probe asks for `placeOrder`."""
+    probe = Probe("order", ORDER_PAGE, function="placeOrder")
+    with embedded_shop(*FUNCTIONS, probes=(probe,)) as (cloud, clients):
         yield OverTheWire(cloud, clients)

@@ -1,7 +1,7 @@
 """The estates that the contracts hold for, each with somebody who changes what is in it."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -38,14 +38,12 @@ from shared.domain.deployments.inventory.inventory_parts import (
     SecretVersion,
 )
 from shared.domain.policy.resources import Resources
-from shared.domain.policy.system_policy import Group, Policy
 from shared.ports.resources import ProtectedResources
+from tests.contracts.support.shop import PROJECT, REGION, embedded_shop
 from tests.local.support.rest import Product
 from tests.support.fakes.resources import EMPTY_TEMPLATE, FakeEstate
 from tests.support.fakes.runtime.clock import FakeClock
-from tests.support.runtime.embedded_cloud import embedded_cloud
 
-PROJECT, REGION = "shop", "europe-west1"
 PARENT = f"projects/{PROJECT}/locations"
 SITE, SECRET, JOB, RELEASE = "shop", "PAYMENT_KEY", "nightly", "cloud.firestore"
 ACCOUNT = "run@shop.iam.gserviceaccount.com"
@@ -352,23 +350,15 @@ def site_of(estate: ProtectedResources) -> HostingSite:
 
 @contextmanager
 def embedded() -> Iterator[OverTheWire]:
-    """A cloud of its own, at the fake clock's start, standing still."""
-    policy = Policy(
-        system="shop",
-        project=PROJECT,
-        region=REGION,
-        groups={"all": Group(("placeOrder",))},
-        signals={},
-        scenarios={},
-        resources=Resources(
-            hosting_sites=(SITE,),
-            remote_config=True,
-            databases=("(default)",),
-            identity=True,
-            secrets="",
-            schedules="",
-        ),
+    """A cloud of its own, with everything beside its functions, and with `ACCOUNT`."""
+    resources = Resources(
+        hosting_sites=(SITE,),
+        remote_config=True,
+        databases=("(default)",),
+        identity=True,
+        secrets="",
+        schedules="",
     )
-    with embedded_cloud(policy) as cloud, closing(Clients(cloud.addresses, deployed=False)) as clients:
+    with embedded_shop("placeOrder", resources=resources) as (cloud, clients):
         cloud.surroundings.accounts.provision(PROJECT, ACCOUNT)
         yield OverTheWire(cloud, clients)
