@@ -7,6 +7,7 @@ and users from it over TLS.
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -112,8 +113,8 @@ def embedded(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> I
     for name, value in build_proxy_environment(cloud.addresses["control"], tmp_path).items():
         monkeypatch.setenv(name, value)
     embedded = Embedded(cloud)
-    yield embedded
-    embedded.google.close()
+    with closing(embedded.google):
+        yield embedded
 
 
 @pytest.fixture(params=["memory", "google"])
@@ -376,31 +377,22 @@ def assert_refused(place: Place, token: str, reason: str) -> None:
     assert not any(part and len(part) > 3 and part in said for part in token.split("."))
 
 
-def test_certificates_that_cannot_be_fetched(
-    monkeypatch: pytest.MonkeyPatch, cloud: Cloud, tmp_path: Path
-) -> None:
+def test_certificates_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch, cloud: Cloud) -> None:
     """Without keys nothing is known: neither yes nor no."""
     place = Embedded(cloud)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    try:
+    with closing(place.google):
         for token in (place.person(), place.service("a" * 64)):
             with pytest.raises(Unavailable):
                 place.identity.verify(token)
-    finally:
-        place.google.close()
 
 
-def test_a_cloud_that_nobody_vouches_for(
-    monkeypatch: pytest.MonkeyPatch, cloud: Cloud, tmp_path: Path
-) -> None:
+def test_a_cloud_that_nobody_vouches_for(monkeypatch: pytest.MonkeyPatch, cloud: Cloud) -> None:
     """TLS is checked: a proxy alone cannot pose as Google."""
     place = Embedded(cloud)
     monkeypatch.setenv("HTTPS_PROXY", f"http://{cloud.addresses['control']}")
-    try:
-        with pytest.raises(Unavailable):
-            place.identity.verify(place.service("a" * 64))
-    finally:
-        place.google.close()
+    with closing(place.google), pytest.raises(Unavailable):
+        place.identity.verify(place.service("a" * 64))
 
 
 def test_a_user_look_up_without_an_answer() -> None:

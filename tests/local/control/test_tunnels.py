@@ -62,18 +62,22 @@ def client(cloud: Cloud, environment: dict[str, str]) -> Iterator[httpx.Client]:
         yield client
 
 
+def dial(cloud: Cloud) -> socket.socket:
+    """A connection to the proxy."""
+    host, _, port = cloud.addresses["proxy"].partition(":")
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
 def connect(cloud: Cloud, request: bytes) -> bytes:
     """What the proxy answers to a request, until it closes the connection."""
-    host, _, port = cloud.addresses["proxy"].partition(":")
-    with socket.create_connection((host, int(port)), timeout=60) as connection:
+    with dial(cloud) as connection:
         connection.sendall(request)
         return connection.makefile("rb").read()
 
 
 def open_tunnel(cloud: Cloud, host: str, *protocols: str) -> ssl.SSLSocket:
     """TLS with a host, as a client that speaks these protocols."""
-    address, _, port = cloud.addresses["proxy"].partition(":")
-    connection = socket.create_connection((address, int(port)), timeout=60)
+    connection = dial(cloud)
     connection.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n".encode())
     assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
     certificate = cloud.identity.connection_details()["certificate"]
@@ -202,11 +206,7 @@ def test_nothing_is_led_anywhere_else(cloud: Cloud, request_line: str) -> None:
 
 def test_a_request_without_end(cloud: Cloud) -> None:
     """The connection is closed, and others are served on."""
-    host, _, port = cloud.addresses["proxy"].partition(":")
-    with (
-        socket.create_connection((host, int(port)), timeout=60) as connection,
-        pytest.raises(ConnectionError),
-    ):
+    with dial(cloud) as connection, pytest.raises(ConnectionError):
         connection.sendall(b"x" * 10_000_000)
 
     assert connect(cloud, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 502 ")

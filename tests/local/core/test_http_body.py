@@ -43,10 +43,15 @@ def send(cloud: Cloud, server: str, headers: str, body: bytes, *, then: bytes = 
     return exchange(cloud, server, f"{request_line(server)}{headers}\r\n\r\n".encode() + body + then)
 
 
+def dial(cloud: Cloud, server: str) -> socket.socket:
+    """A connection to a server."""
+    host, _, port = cloud.addresses[server].partition(":")
+    return socket.create_connection((host, int(port)), 10.0)
+
+
 def exchange(cloud: Cloud, server: str, sent: bytes) -> bytes:
     """Everything that comes back on one connection, once we have sent all."""
-    host, _, port = cloud.addresses[server].partition(":")
-    with socket.create_connection((host, int(port)), 10.0) as connection:
+    with dial(cloud, server) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         with connection.makefile("rb") as answer:
@@ -162,9 +167,8 @@ def test_an_answer_to_head_has_no_body(cloud: Cloud, server: str) -> None:
 
 def test_chunks_in_http_1_0(cloud: Cloud) -> None:
     """A version that knows no chunks is refused with them."""
-    host, _, port = cloud.addresses["storage"].partition(":")
     old = request_line("storage").replace("HTTP/1.1", "HTTP/1.0")
-    with socket.create_connection((host, int(port)), 10.0) as connection:
+    with dial(cloud, "storage") as connection:
         connection.sendall(f"{old}{CHUNKED}\r\n\r\n0\r\n\r\n".encode())
 
         assert b" 400 " in connection.recv(4096).split(b"\r\n")[0]

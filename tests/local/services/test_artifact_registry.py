@@ -20,13 +20,26 @@ from local.application.service import (
 from local.cloud import Cloud
 from local.services.artifact_registry.repositories import HOST
 from tests.local.support.image_retention import repository_path, set_retention
-from tests.local.support.rest import SHOP, Product
+from tests.local.support.rest import SHOP, Product, product_at
 from tests.local.support.run import SECOND, service_path
 
 PLACE = repository_path(SHOP.project, SHOP.region)
 FIRST, SECOND_ONE = (
     names.image(SHOP.project, SHOP.region, "placeOrder", release) for release in (FIRST_RELEASE, "r2")
 )
+
+
+product = product_at(HOST)
+
+
+@pytest.fixture
+def application(cloud: Cloud) -> Application:
+    return cloud.application(SHOP.system)
+
+
+def revision(application: Application, index: int) -> str:
+    """The name of a revision of placeOrder."""
+    return application.service_of("placeOrder").revisions[index].name
 
 
 def delete(product: Product, image: str) -> None:
@@ -40,33 +53,29 @@ def held(product: Product) -> set[str]:
     return found & {FIRST, SECOND_ONE}
 
 
-def test_an_image_that_is_deleted(cloud: Cloud) -> None:
+def test_an_image_that_is_deleted(cloud: Cloud, product: Product, application: Application) -> None:
     """It is listed no more, its revision is ready all the same, and cannot be led to any more."""
-    product, application = Product(cloud, HOST), cloud.application(SHOP.system)
     application.deploy(["placeOrder"], release="r2")
     assert held(product) == {FIRST, SECOND_ONE}
 
     delete(product, FIRST)
 
     assert held(product) == {SECOND_ONE}
-    old = application.service_of("placeOrder").revisions[0].name
+    old = revision(application, 0)
     assert is_ready(cloud, old)
     assert "not found" in led_to(application, old).fault
     assert product.refused("DELETE", f"{PLACE}/packages/none/versions/none") == "NOT_FOUND"
 
 
-def test_what_serves_goes_on_without_its_image(cloud: Cloud) -> None:
+def test_what_serves_goes_on_without_its_image(product: Product, application: Application) -> None:
     """Cloud Run has one of its own for as long as the revision serves."""
-    product, application = Product(cloud, HOST), cloud.application(SHOP.system)
-
     delete(product, FIRST)
 
-    assert led_to(application, application.service_of("placeOrder").revisions[0].name).fault == ""
+    assert led_to(application, revision(application, 0)).fault == ""
 
 
-def test_images_are_deleted_as_configured(cloud: Cloud) -> None:
+def test_images_are_deleted_as_configured(cloud: Cloud, product: Product, application: Application) -> None:
     """By the cloud's clock; what serves goes on, and nobody goes back to the others."""
-    product, application = Product(cloud, HOST), cloud.application(SHOP.system)
     application.deploy(["placeOrder"], release="r2")
     set_retention(product, PLACE, 2 * 86400)
     assert held(product) == {FIRST, SECOND_ONE}
@@ -76,17 +85,18 @@ def test_images_are_deleted_as_configured(cloud: Cloud) -> None:
 
     assert application.service_of("placeOrder").revisions[0].image_deleted
     assert held(product) == {SECOND_ONE}
-    assert "not found" in led_to(application, application.service_of("placeOrder").revisions[0].name).fault
+    assert "not found" in led_to(application, revision(application, 0)).fault
 
     cloud.clock.advance(timedelta(days=1))
 
     assert held(product) == set()
-    assert led_to(application, application.service_of("placeOrder").revisions[1].name).fault == ""
+    assert led_to(application, revision(application, 1)).fault == ""
 
 
-def test_the_newest_images_of_each_function_are_kept(cloud: Cloud) -> None:
+def test_the_newest_images_of_each_function_are_kept(
+    cloud: Cloud, product: Product, application: Application
+) -> None:
     """A KEEP policy outweighs the one that deletes, and a trial deletes nothing."""
-    product, application = Product(cloud, HOST), cloud.application(SHOP.system)
     application.deploy(["placeOrder"], release="r2")
     set_retention(product, PLACE, 86400)
     newest = {"action": "KEEP", "mostRecentVersions": {"keepCount": 1}}
@@ -114,9 +124,8 @@ def test_the_newest_images_of_each_function_are_kept(cloud: Cloud) -> None:
         {"cleanupPolicies": {str(number): {"action": "DELETE"} for number in range(11)}},
     ],
 )
-def test_a_change_of_a_repository_that_is_refused(cloud: Cloud, body: dict[str, object]) -> None:
+def test_a_change_of_a_repository_that_is_refused(product: Product, body: dict[str, object]) -> None:
     """Nothing of it is kept."""
-    product = Product(cloud, HOST)
     before = product.get(PLACE)
 
     assert product.refused("PATCH", PLACE, body) == "INVALID_ARGUMENT"

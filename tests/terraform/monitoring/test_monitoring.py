@@ -73,6 +73,11 @@ def resources(shipped: Configuration) -> Resources:
     return deepcopy(resources_of(shipped))
 
 
+def planned(folder: Path, *policies: Path, **variables: Any) -> Resources:
+    """What is made of these policy files."""
+    return resources_of(plan(folder, [*policies], variables))
+
+
 def findings_of(made: Configuration, *paths: Path, resources: Resources | None = None) -> list[str]:
     """Where what is made, or `resources` in its place, differs from these policy files."""
     return findings(resources or resources_of(made), loaded(*paths), made.outputs["signals_without_alert"])
@@ -111,9 +116,7 @@ def test_what_costs_money_is_off_until_it_is_asked_for(tmp_path: Path) -> None:
 
 def test_without_any_alert_nothing_is_measured_for_one(tmp_path: Path) -> None:
     """The responders' own alerts are left, their counters, and what verifies a rollback."""
-    off = {"alert_severities": [], "dashboards": False, "uptime_checks": False}
-
-    resources = resources_of(plan(tmp_path, SHIPPED[:1], off))
+    resources = planned(tmp_path, SHIPPED[0], alert_severities=[], dashboards=False, uptime_checks=False)
 
     assert "signal" not in resources[POLICY]
     assert set(resources["google_logging_metric"]["counter"]) == {
@@ -227,7 +230,7 @@ def healthy(asked: Attributes, status: int) -> bool:
 
 def test_an_address_with_a_port_and_a_bound_within_a_class(tmp_path: Path) -> None:
     """A bound of 403 takes 402 and no 403, no check is too patient for Google, none signs in."""
-    resources = resources_of(plan(tmp_path, [bare(tmp_path)]))
+    resources = planned(tmp_path, bare(tmp_path))
 
     checks = resources["google_monitoring_uptime_check_config"]["probe"]
     check = checks["bare-bones/site"]
@@ -247,7 +250,7 @@ def test_a_check_that_posts(tmp_path: Path) -> None:
     post = f'function: read_it, method: POST, body: "a=1", {expected}'
     edit(policy, "function: read_it", post)
 
-    resources = resources_of(plan(tmp_path, [policy]))
+    resources = planned(tmp_path, policy)
 
     check = resources["google_monitoring_uptime_check_config"]["probe"]["bare-bones/read"]
     asked = check["http_check"][0]
@@ -448,7 +451,7 @@ def test_the_runbook_s_figures_notify_people_and_start_no_rollback(tmp_path: Pat
     """
     team = {"team": {"type": "email", "labels": {"email_address": "team@example.com"}}}
     given = {"health_alerts": True, "health_channels": team}
-    resources = resources_of(plan(tmp_path, SHIPPED[:1], given))
+    resources = planned(tmp_path, *SHIPPED[:1], **given)
     alerts = resources[POLICY]["health"]
     channels = resources["google_monitoring_notification_channel"]["health"]
 
@@ -481,7 +484,7 @@ def test_a_site_that_is_down_counts_although_other_checks_pass(tmp_path: Path) -
     policy = tmp_path / "two-sites.yaml"
     one_more = "  - { name: legacy, url: 'https://old.cvplus.com/', signal: frontend_unavailable }\n"
     policy.write_text(SHIPPED[0].read_text().replace("probes:\n", f"probes:\n{one_more}", 1))
-    resources = resources_of(plan(tmp_path, [policy], {"health_alerts": True}))
+    resources = planned(tmp_path, policy, health_alerts=True)
     judged = {
         one["slo_id"]: re.findall(r'probe\["([^"]+)"\]', windows["good_bad_metric_filter"])
         for one in resources["google_monitoring_slo"]["availability"].values()
@@ -510,7 +513,7 @@ def test_the_dead_mans_switch_is_kept_quiet_from_another_region(resources: Resou
 
 def test_nothing_is_made_that_was_not_asked_for(tmp_path: Path) -> None:
     """No budget without a billing account, no ping without an address, no counter for no signal."""
-    resources = resources_of(plan(tmp_path, SHIPPED[1:]))
+    resources = planned(tmp_path, *SHIPPED[1:])
 
     assert "google_billing_budget" not in resources
     assert "google_cloud_scheduler_job" not in resources
@@ -578,7 +581,7 @@ def test_a_query_of_many_groups_is_divided(tmp_path: Path) -> None:
     path = bare(tmp_path)
     edit(path, "all: { functions: [read_it, writeIt] }", groups)
 
-    alert = resources_of(plan(tmp_path, [path]))[POLICY]["signal"]["bare-bones/function_failure_rate/quiet"]
+    alert = planned(tmp_path, path)[POLICY]["signal"]["bare-bones/function_failure_rate/quiet"]
 
     queries = [one["condition_prometheus_query_language"][0]["query"] for one in alert["conditions"][1:]]
     assert [*violations(alert)] == []
@@ -614,7 +617,7 @@ def test_alerts_of_functions_that_patterns_cover(
     path = bare(tmp_path)
     edit(path, "functions: [read_it, writeIt]", group)
 
-    resources = resources_of(plan(tmp_path, [path]))
+    resources = planned(tmp_path, path)
 
     assert counted in resources["google_logging_metric"]["counter"]["bare-bones/requests"]["filter"]
     [condition] = resources[POLICY]["signal"]["bare-bones/slow_response"]["conditions"]

@@ -48,6 +48,13 @@ class Watched:
             self.world.advance(30)
             self.alerter.catch_up()
 
+    def opens(self, after: float, *told: tuple[str, str]) -> None:
+        """Check that nothing is published before so many minutes, and these alerts then."""
+        self.step(after - 0.5)
+        assert not self.published
+        self.step(0.5)
+        assert self.told() == [*told]
+
     def told(self) -> list[tuple[str, str]]:
         return [(one["resource"]["labels"].get("service_name", ""), one["state"]) for one in self.published]
 
@@ -68,10 +75,7 @@ def test_bad_function_opens_one_incident_and_closes_it_once() -> None:
     assert not watched.published
 
     watched.deploy(0.9)
-    watched.step(2.5)
-    assert not watched.published
-    watched.step(0.5)
-    assert watched.told() == [OPENED]
+    watched.opens(3, OPENED)
     watched.step(10)
     assert watched.told() == [OPENED]
 
@@ -147,10 +151,7 @@ def test_error_rate_counts_all_requests_together() -> None:
     """The rate over everything must last five minutes."""
     watched = Watched({"error_rate": signal(0.1, 5 * MINUTE)})
     watched.world.application.deploy(release="r2", failure_rate=0.2)
-    watched.step(5.5)
-    assert not watched.published
-    watched.step(0.5)
-    assert watched.told() == [("", "open")]
+    watched.opens(6, ("", "open"))
 
 
 def test_later_metrics_mean_a_later_alert() -> None:
@@ -158,10 +159,7 @@ def test_later_metrics_mean_a_later_alert() -> None:
     watched = Watched(PER_FUNCTION)
     watched.world.ingestion.lag = timedelta(minutes=3)
     watched.deploy(0.9)
-    watched.step(4.5)
-    assert not watched.published
-    watched.step(0.5)
-    assert watched.told() == [OPENED]
+    watched.opens(5, OPENED)
 
 
 def test_open_incident_survives_a_restart(tmp_path: Path) -> None:

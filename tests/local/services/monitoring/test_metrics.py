@@ -19,6 +19,7 @@ RATE = monitoring_v3.Aggregation.Aligner.ALIGN_RATE
 SUM = monitoring_v3.Aggregation.Reducer.REDUCE_SUM
 MEDIAN = monitoring_v3.Aggregation.Reducer.REDUCE_PERCENTILE_50
 LATENCIES = 'metric.type="run.googleapis.com/request_latencies"'
+WINDOW = (ORIGIN, ORIGIN + 5 * MINUTE)
 MEDIANS: dict[str, Any] = {
     "alignment_period": {"seconds": 300},
     "per_series_aligner": DELTA,
@@ -53,6 +54,10 @@ def of(service: str) -> str:
     return f'{COUNT} AND resource.labels.service_name="{service}"'
 
 
+def failed_of(service: str) -> str:
+    return f'{of(service)} AND metric.labels.response_code_class="5xx"'
+
+
 def test_point_becomes_visible_a_minute_after_its_end(world: World) -> None:
     """What has happened cannot be read yet; later it can."""
     window = (ORIGIN, ORIGIN + MINUTE)
@@ -71,7 +76,7 @@ def test_point_becomes_visible_a_minute_after_its_end(world: World) -> None:
 def test_raw_points_are_whole_minutes_newest_first(world: World) -> None:
     """One delta per minute, whose sum is what was served."""
     world.advance(600)
-    (only,) = series(world, of("placeorder"), ORIGIN, ORIGIN + 5 * MINUTE)
+    (only,) = series(world, of("placeorder"), *WINDOW)
 
     starts = [point.interval.start_time for point in only.points]
     assert starts == [ORIGIN + index * MINUTE for index in (4, 3, 2, 1, 0)]
@@ -86,16 +91,15 @@ def test_failures_are_counted_apart_and_by_revision(world: World) -> None:
     """After a bad deployment half of its requests are 5xx of the new revision."""
     world.deploy(failure_rate=0.5)
     world.advance(600)
-    window = (ORIGIN, ORIGIN + 5 * MINUTE)
 
-    failed = series(world, f'{of("placeorder")} AND metric.labels.response_code_class="5xx"', *window)
-    everything = series(world, of("placeorder"), *window)
+    failed = series(world, failed_of("placeorder"), *WINDOW)
+    everything = series(world, of("placeorder"), *WINDOW)
 
     assert {one.resource.labels["revision_name"] for one in everything} == {
         world.application.service("placeorder").latest_created.name
     }
     assert abs(counted(failed) * 2 - counted(everything)) <= 2
-    assert not series(world, f'{of("payorder")} AND metric.label.response_code_class="5xx"', *window)
+    assert not series(world, f'{of("payorder")} AND metric.label.response_code_class="5xx"', *WINDOW)
 
 
 def test_counts_follow_the_traffic(world: World) -> None:
@@ -107,8 +111,7 @@ def test_counts_follow_the_traffic(world: World) -> None:
     world.advance(600)
 
     def failed(start: int, end: int) -> int:
-        wanted = f'{of("placeorder")} AND metric.labels.response_code_class="5xx"'
-        return counted(series(world, wanted, ORIGIN + start * MINUTE, ORIGIN + end * MINUTE))
+        return counted(series(world, failed_of("placeorder"), ORIGIN + start * MINUTE, ORIGIN + end * MINUTE))
 
     assert failed(0, 2) == int(120 * rate_per_second("placeOrder", SEED))
     assert failed(2, 8) == 0
@@ -146,7 +149,7 @@ def test_median_latencies_pool_the_requests_of_a_group(world: World) -> None:
 
     def medians(*group_by: str) -> list[float]:
         how = {**MEDIANS, "group_by_fields": group_by}
-        reduced = series(world, LATENCIES, ORIGIN, ORIGIN + 5 * MINUTE, **how)
+        reduced = series(world, LATENCIES, *WINDOW, **how)
         return [point.value.double_value for one in reduced for point in one.points]
 
     mix = [(rate_per_second(name, SEED), timedelta(seconds=taken)) for name, taken in seconds.items()]
@@ -178,9 +181,9 @@ def test_pages_hold_every_series_once(world: World) -> None:
     world.application.deploy(release="r2", failure_rate=0.5)
     world.advance(600)
 
-    paged = series(world, COUNT, ORIGIN, ORIGIN + 5 * MINUTE, page_size=7)
+    paged = series(world, COUNT, *WINDOW, page_size=7)
 
-    assert paged == series(world, COUNT, ORIGIN, ORIGIN + 5 * MINUTE)
+    assert paged == series(world, COUNT, *WINDOW)
     assert len(paged) == 8
 
 
@@ -204,11 +207,10 @@ def test_a_world_advanced_by_hours_has_its_metrics(world: World) -> None:
 def test_other_metrics_have_no_series(world: World) -> None:
     """An unknown metric, resource or service is empty, not an error."""
     world.advance(600)
-    window = (ORIGIN, ORIGIN + 5 * MINUTE)
 
-    assert not series(world, 'metric.type="run.googleapis.com/container/cpu/utilizations"', *window)
-    assert not series(world, COUNT.replace("cloud_run_revision", "cloud_function"), *window)
-    assert not series(world, of("nothing"), *window)
+    assert not series(world, 'metric.type="run.googleapis.com/container/cpu/utilizations"', *WINDOW)
+    assert not series(world, COUNT.replace("cloud_run_revision", "cloud_function"), *WINDOW)
+    assert not series(world, of("nothing"), *WINDOW)
 
 
 REFUSED: dict[str, tuple[str, dict[str, Any]]] = {

@@ -75,6 +75,15 @@ class Stream:
             assert list(self.answers) == []
 
 
+def begun_stream(world: World) -> Stream:
+    """A stream that has had its first message."""
+    world.create()
+    world.publish("a")
+    stream = Stream(world)
+    stream.next()
+    return stream
+
+
 def test_a_stream_with_room_for_two(world: World) -> None:
     """No more than the limit is outstanding; an answer on the stream makes room for as many."""
     world.create()
@@ -155,33 +164,21 @@ def test_a_stream_ends_with_messages_unseen(world: World) -> None:
 )
 def test_a_stream_that_makes_no_sense(world: World, request_: dict[str, Any]) -> None:
     """It is ended with the reason."""
-    world.create()
-    world.publish("a")
-
-    with Stream(world) as stream:
-        stream.next()
+    with begun_stream(world) as stream:
         stream.send(**request_)
         stream.check_refusal(InvalidArgument)
 
 
 def test_the_subscription_of_a_stream_is_deleted(world: World) -> None:
     """The stream ends with the reason."""
-    world.create()
-    world.publish("a")
-
-    with Stream(world) as stream:
-        stream.next()
+    with begun_stream(world) as stream:
         world.subscriber.delete_subscription(subscription=SUBSCRIPTION)
         stream.check_refusal(NotFound)
 
 
 def test_the_service_closes_while_a_stream_waits(world: World) -> None:
     """The stream ends, and nothing is accepted that would not be kept."""
-    world.create()
-    world.publish("a")
-
-    with Stream(world) as stream:
-        stream.next()
+    with begun_stream(world) as stream:
         world.pubsub.close()
         stream.check_refusal(ServiceUnavailable)
     with pytest.raises(ServiceUnavailable):
