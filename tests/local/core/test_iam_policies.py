@@ -78,6 +78,11 @@ def grant(*members: str, role: str = ROLE, **more: Any) -> dict[str, Any]:
     return {"bindings": [{"role": role, "members": [*members], **more}]}
 
 
+def conditional(version: int) -> dict[str, Any]:
+    """A policy of that version whose grant has a condition."""
+    return {**grant(ANN, condition=CONDITION), "version": version}
+
+
 def test_a_policy_is_replaced_under_its_etag(holder: Holder) -> None:
     """Whoever has read another state is refused; without an etag the last one wins."""
     before = holder.read()
@@ -92,9 +97,9 @@ def test_a_policy_is_replaced_under_its_etag(holder: Holder) -> None:
 
 def test_a_condition_needs_version_3(holder: Holder) -> None:
     """A client that knows no conditions reads another role, so that it cannot drop one."""
-    assert holder.refused({**grant(ANN, condition=CONDITION), "version": 1}) == "INVALID_ARGUMENT"
+    assert holder.refused(conditional(1)) == "INVALID_ARGUMENT"
 
-    holder.set({**grant(ANN, condition=CONDITION), "version": 3})
+    holder.set(conditional(3))
 
     assert holder.read()["version"] == 3
     assert holder.read()["bindings"][0]["condition"] == CONDITION
@@ -239,7 +244,7 @@ def test_what_is_not_there_has_no_policy(cloud: Cloud) -> None:
         grant(ANN, role="projects/shop/roles/none"),
         grant(ANN, role="roles/doesNotExist"),
         {**grant(ANN, condition={"title": "no expression", "expression": ""}), "version": 3},
-        {**grant(ANN, condition=CONDITION), "version": 1},
+        conditional(1),
         {**grant(ANN), "version": 2},
     ],
 )
@@ -275,7 +280,7 @@ def test_a_grant_by_grpc_to_an_account_that_is_not_there(cloud: Cloud, host: str
 def test_a_condition_on_a_bucket(cloud: Cloud) -> None:
     """As everywhere: a client that knows no conditions reads another role."""
     path = f"http://{cloud.addresses['storage']}/storage/v1/b/shelf/iam"
-    policy = {**grant(ANN, condition=CONDITION), "version": 3}
+    policy = conditional(3)
     stored = httpx.put(path, json=policy, trust_env=False).json()
 
     def read(version: str) -> httpx.Response:

@@ -100,6 +100,12 @@ class World:
         ids = [message.ack_id for message in received]
         self.subscriber.acknowledge(subscription=name, ack_ids=ids)
 
+    def publish_acknowledged(self, *data: str) -> list[str]:
+        """Publish, and acknowledge all that is ready then; the ids."""
+        ids = self.publish(*data)
+        self.ack(*self.pull())
+        return ids
+
     def modify(self, seconds: int, *received: Any) -> None:
         """Give the deliveries so many seconds; 0 refuses them."""
         self.subscriber.modify_ack_deadline(

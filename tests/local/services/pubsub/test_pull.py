@@ -41,9 +41,7 @@ def test_every_subscription_gets_its_own(world: World) -> None:
     other = "projects/acme/subscriptions/other"
     world.create()
     world.subscribe(other)
-    world.publish("a")
-
-    world.ack(*world.pull())
+    world.publish_acknowledged("a")
 
     assert world.pulled(other) == ["a"]
 

@@ -49,8 +49,7 @@ def test_nothing_is_left(tmp_path: Path) -> None:
     """Ids go on even when every message is gone."""
     with life(tmp_path) as world:
         world.create()
-        (before,) = world.publish("a")
-        world.ack(*world.pull())
+        (before,) = world.publish_acknowledged("a")
 
     with life(tmp_path) as world:
         (after,) = world.publish("b")
@@ -155,11 +154,9 @@ def test_seeking_back(tmp_path: Path) -> None:
     """Retained messages and snapshots can still be sought to."""
     with life(tmp_path) as world:
         world.create(retain_acked_messages=True)
-        world.publish("acked")
-        world.ack(*world.pull())
+        world.publish_acknowledged("acked")
         world.subscriber.create_snapshot(name=SNAPSHOT, subscription=SUBSCRIPTION)
-        world.publish("since")
-        world.ack(*world.pull())
+        world.publish_acknowledged("since")
 
     with life(tmp_path) as world:
         assert world.pull() == []

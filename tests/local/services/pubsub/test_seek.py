@@ -27,8 +27,7 @@ def test_back_to_a_time(world: World) -> None:
     world.create(retain_acked_messages=True)
     world.publish("old")
     world.advance(minutes=1)
-    world.publish("new")
-    world.ack(*world.pull())
+    world.publish_acknowledged("new")
 
     seek(world, time=ORIGIN + timedelta(minutes=1))
 
@@ -39,8 +38,7 @@ def test_back_to_a_time_by_the_topic_s_retention(world: World) -> None:
     """A topic that retains messages lets its subscriptions seek, and says so in each."""
     world.publisher.create_topic({"name": TOPIC, "message_retention_duration": {"seconds": 3600}})
     world.subscribe()
-    world.publish("a")
-    world.ack(*world.pull())
+    world.publish_acknowledged("a")
 
     seek(world, time=ORIGIN)
 
@@ -52,8 +50,7 @@ def test_back_to_a_time_by_the_topic_s_retention(world: World) -> None:
 def test_back_to_a_time_without_retention(world: World) -> None:
     """What was acknowledged is gone."""
     world.create()
-    world.publish("a")
-    world.ack(*world.pull())
+    world.publish_acknowledged("a")
 
     seek(world, time=ORIGIN)
 
@@ -63,8 +60,7 @@ def test_back_to_a_time_without_retention(world: World) -> None:
 def test_retained_messages_age(world: World) -> None:
     """They can be sought to for as long as the subscription retains them."""
     world.create(retain_acked_messages=True, message_retention_duration={"seconds": 600})
-    world.publish("a")
-    world.ack(*world.pull())
+    world.publish_acknowledged("a")
     world.advance(minutes=11)
 
     seek(world, time=ORIGIN)
