@@ -19,7 +19,6 @@ from local.demo.screen import Screen
 from local.demo.staging import irrelevant_messages
 from local.demo.staging.faults import FaultTargets, RollbackFault, select_fault_targets
 from local.demo.staging.processes import DemoStage
-from shared.core import topics
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.reports.phases import Phase
 from shared.domain.signals.alert import Alert
@@ -52,6 +51,14 @@ def standing(world: World) -> invariants.TrafficState:
     }
 
 
+def laws(world: World, alert: Alert | None = None) -> list[invariants.InvariantResult]:
+    """Each law of what has happened since the release that is live now; the alert is irrelevant."""
+    stable = until("the stable deployment", lambda: world.evidence.deployment("v1"))
+    sent = irrelevant_messages.IrrelevantMessages(alert)
+    before = StateBefore(stable, world.evidence.inventory(), {}, sent)
+    return invariants.check_invariants(world.evidence, before, standing(world))
+
+
 def never_received() -> Alert:
     """An alert that nobody has sent."""
     return Alert(
@@ -72,12 +79,9 @@ def never_received() -> Alert:
 
 def test_laws_of_a_system_that_nobody_brought_back(world: World) -> None:
     """While the bad release serves, every law that is about going back is found broken."""
-    stable = until("the stable deployment", lambda: world.evidence.deployment("v1"))
     world.deploy_bad()
-    sent = irrelevant_messages.IrrelevantMessages(never_received())
-    before = StateBefore(stable, world.evidence.inventory(), {}, sent)
 
-    found = invariants.check_invariants(world.evidence, before, standing(world))
+    found = laws(world, never_received())
 
     untagged = "no revision has a tag, so the check proves nothing"
     holding = {law.text for law in found if law.faults in ((), (untagged,))}
@@ -88,51 +92,31 @@ def test_where_no_channel_is_nothing_need_be_said(new_world: WorldMaker) -> None
     """A policy may do without: then an incident of which nothing was said breaks no law."""
     silent = re.sub(r"(?s)\nchannels:.*", "", EXAMPLE)
     world = new_world(NOON, silent)
-    stable = until("the stable deployment", lambda: world.evidence.deployment("v1"))
     world.deploy_bad()
-    notified(world, "function_failure_rate")
+    world.alert()
     until("the plan", lambda: [one for one in world.evidence.rollbacks() if one.plan])
-    before = StateBefore(stable, world.evidence.inventory(), {}, irrelevant_messages.IrrelevantMessages(None))
-
-    found = invariants.check_invariants(world.evidence, before, standing(world))
 
     assert "each notification was sent once per incident, event and channel" in {
-        law.text for law in found if law.holds
+        law.text for law in laws(world) if law.holds
     }
-
-
-def notified(world: World, signal: str) -> None:
-    """Cloud Monitoring notifies of a signal, which began just now."""
-    labels = {"rollback_system": "bookshop", "rollback_signal": signal}
-    about = {
-        "incident_id": f"0.{signal}",
-        "state": "open",
-        "started_at": int(world.cloud.clock.now().timestamp()),
-        "resource": {"type": "cloud_run_revision", "labels": {"project_id": world.policy.project}},
-        "policy_user_labels": labels,
-    }
-    world.publish(topics.ALERTS, {"version": "1.2", "incident": about}, world.policy.project)
 
 
 def test_what_is_only_watched_was_noticed_first(world: World) -> None:
     """Which signal opens first is chance: the play, and its laws, go by what is done about it."""
     world.deploy_bad()
-    notified(world, "slow_response")
+    world.alert("slow_response")
     rollbacks = world.evidence.rollbacks
     [watched] = until("the first decision", lambda: [one for one in rollbacks() if one.ended_at])
     assert watched.outcome.startswith("mode: signal observe")
     assert world.evidence.acting_rollbacks() == []
 
-    notified(world, "function_failure_rate")
+    world.alert()
     until("the plan", lambda: [one for one in rollbacks() if one.plan])
 
     [response] = world.evidence.acting_rollbacks()
     assert response.incident == watched.incident
     assert response.id != watched.id
-    stable = until("the stable deployment", lambda: world.evidence.deployment("v1"))
-    before = StateBefore(stable, world.evidence.inventory(), {}, irrelevant_messages.IrrelevantMessages(None))
-    found = invariants.check_invariants(world.evidence, before, standing(world))
-    faults = [fault for law in found for fault in law.faults]
+    faults = [fault for law in laws(world) for fault in law.faults]
     assert not [one for one in faults if "2 rollbacks" in one or "has no steps" in one]
 
 

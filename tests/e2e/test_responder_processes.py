@@ -21,9 +21,9 @@ from local.installation.responder_processes import SERVED_ENTRY_POINTS, Responde
 from shared.core import topics
 from shared.domain.presentation import console_http
 from shared.policy_files import loader
-from shared.wiring.adapters import Wiring
-from shared.wiring.settings import EMULATOR_VARIABLES, Settings
+from shared.wiring.settings import EMULATOR_VARIABLES
 from tests.e2e.support.world import OPERATIONS, until
+from tests.support.runtime.embedded_cloud import embedded_cloud, wired
 
 pytestmark = pytest.mark.slice
 
@@ -43,11 +43,9 @@ def plain_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    cloud = Cloud.start(
-        [POLICY], seed=1, clock=CloudClock(scale=20.0), alerter=False, operations_project=OPERATIONS
-    )
-    yield cloud
-    cloud.stop()
+    clock = CloudClock(scale=20.0)
+    with embedded_cloud(POLICY, clock=clock, ticks=True, operations_project=OPERATIONS) as cloud:
+        yield cloud
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +58,10 @@ def responders(cloud: Cloud) -> Iterator[Responders]:
 
 @pytest.fixture(scope="module")
 def evidence(cloud: Cloud) -> Iterator[Evidence]:
-    settings = Settings(project=OPERATIONS, local_cloud=f"http://{cloud.addresses['control']}")
-    wiring = Wiring(settings, {POLICY.system: POLICY}, deployed=False)
-    evidence = Evidence(wiring, POLICY, OPERATIONS, cloud.addresses["pubsub"])
-    yield evidence
-    evidence.close()
-    wiring.close()
+    with wired(cloud, POLICY) as wiring:
+        evidence = Evidence(wiring, POLICY, OPERATIONS, cloud.addresses["pubsub"])
+        yield evidence
+        evidence.close()
 
 
 def is_listening(address: str) -> bool:

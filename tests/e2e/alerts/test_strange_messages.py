@@ -33,19 +33,9 @@ def test_test_notification(world: World) -> None:
 
 def test_foreign_project_and_garbage(world: World) -> None:
     """What is foreign or unreadable is a dead letter with its reason; nothing is opened."""
-    labels = {"rollback_system": "bookshop", "rollback_signal": "function_failure_rate"}
-    foreign = {
-        "version": "1.2",
-        "incident": {
-            "incident_id": "0.foreign",
-            "state": "open",
-            "started_at": 1700000000,
-            "resource": {"type": "cloud_run_revision", "labels": {"project_id": "elsewhere"}},
-            "policy_user_labels": labels,
-        },
-    }
+    resource = {"type": "cloud_run_revision", "labels": {"project_id": "elsewhere"}}
 
-    world.publish(topics.ALERTS, foreign)
+    world.publish(topics.ALERTS, world.notification(resource=resource))
     world.publish(topics.ALERTS, b"\xff\xfe no JSON")
     world.publish(topics.COMMANDS, {"version": 1, "command": "format-the-disk", "reason": "fun"})
     until("three refusals", lambda: len(reasons(world)) == 3)

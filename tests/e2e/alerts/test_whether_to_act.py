@@ -12,10 +12,11 @@ from local.services.artifact_registry import repositories
 from shared.core import topics
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.rollback.plan import PlanHeader
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.e2e.support.cli import run
 from tests.e2e.support.deployments import newest
-from tests.e2e.support.world import SCALE, World, until
+from tests.e2e.support.world import SCALE, World, pass_time, until
 from tests.local.support.image_retention import repository_path, set_retention
 from tests.local.support.rest import Product
 
@@ -31,11 +32,6 @@ def group(world: World, name: str) -> frozenset[str]:
     return frozenset(world.policy.groups[name].functions)
 
 
-def pass_time(world: World, span: timedelta) -> None:
-    """It is so much later."""
-    world.advance_to(world.cloud.clock.now() + span)
-
-
 def deploy_bad(world: World, release: str, functions: Collection[str] | None = None) -> None:
     """A bad release of some functions, of all by default."""
     world.application.deploy(functions, release=release, failure_rate=0.8)
@@ -46,24 +42,6 @@ def announce(world: World, release: str, **said: object) -> Deployment:
     message = {"version": 1, "system": world.policy.system, "deployment": release, **said}
     world.publish(topics.DEPLOYMENTS, message)
     return until(release, lambda: world.evidence.deployment(release))
-
-
-def alert(world: World) -> None:
-    """Cloud Monitoring notifies of many failed requests, which began just now."""
-    labels = {"rollback_system": "bookshop", "rollback_signal": "function_failure_rate"}
-    about = {
-        "incident_id": "0.abc",
-        "state": "open",
-        "started_at": int(world.cloud.clock.now().timestamp()),
-        "ended_at": None,
-        "policy_name": "failed requests",
-        "condition_name": "more than a fifth",
-        "summary": "many requests fail",
-        "resource": {"type": "cloud_run_revision", "labels": {"project_id": world.policy.project}},
-        "policy_user_labels": labels,
-    }
-    message = {"version": "1.2", "incident": about}
-    world.publish(topics.ALERTS, message, project=world.policy.project)
 
 
 def delete_image(world: World, function: str, release: str) -> None:
@@ -96,13 +74,38 @@ def planned(world: World) -> None:
     Whoever goes on with the roll-out lets time go on.
     """
     world.cloud.clock.rescale(0)
-    alert(world)
+    world.alert()
     judged(world, "the plan", lambda one: one.plan)
 
 
-def carried_out(world: World) -> Rollback:
-    """The rollback, once each of its steps is done."""
-    return judged(world, "the rollback", lambda one: one if world.is_carried_out() else None)
+def carried_out(world: World) -> PlanHeader:
+    """The plan of the rollback, once each of its steps is done."""
+    return judged(world, "the rollback", lambda one: one.plan if world.is_carried_out() else None)
+
+
+def begin_roll_out(world: World) -> None:
+    """A bad release has reached one group, a minute ago."""
+    pass_time(world, MINUTE)
+    deploy_bad(world, "v2", group(world, "catalogue"))
+    pass_time(world, MINUTE)
+
+
+def reach_checkout(world: World) -> None:
+    """It reaches another group, and time goes on until the plan is extended."""
+    deploy_bad(world, "v2", group(world, "checkout"))
+    world.cloud.clock.rescale(SCALE)
+    judged(world, "the extension", lambda one: one.plan and one.plan.extensions)
+
+
+def wait_for_copies(world: World) -> None:
+    """All that the stable release is built from is kept."""
+    until("our copies", lambda: world.evidence.buildable("v1") >= set(world.policy.functions))
+
+
+def assert_pay_order_is_rebuilt(world: World) -> None:
+    """The rollback builds `payOrder` again, once, and its plan says so."""
+    assert any("payOrder is rebuilt" in line for line in carried_out(world).reported)
+    assert world.evidence.builds() == {"payOrder": 1}
 
 
 def escalated(world: World) -> tuple[Rollback, str]:
@@ -132,7 +135,7 @@ def test_an_outage_without_a_change(world: World) -> None:
         world.application.degrade(function, failure_rate=0.8)
     pass_time(world, LATE)
 
-    alert(world)
+    world.alert()
     one, told = escalated(world)
 
     assert one.outcome == "cause: nothing changed since v1"
@@ -150,67 +153,47 @@ def test_an_alert_one_minute_after_a_bad_deploy(name: str, world: World) -> None
     deploy_bad(world, "v2", changed)
     pass_time(world, MINUTE)
 
-    alert(world)
-    one = carried_out(world)
-
-    assert one.plan is not None
-    assert one.plan.target == "v1"
+    world.alert()
+    assert carried_out(world).target == "v1"
     went_back(world, changed)
 
 
 @pytest.mark.slice
 def test_an_alert_during_the_roll_out(world: World) -> None:
     """What it reaches after the alert goes back as well, by an extension on record."""
-    pass_time(world, MINUTE)
-    deploy_bad(world, "v2", group(world, "catalogue"))
-    pass_time(world, MINUTE)
+    begin_roll_out(world)
     planned(world)
 
-    deploy_bad(world, "v2", group(world, "checkout"))
-    world.cloud.clock.rescale(SCALE)
-    judged(world, "the extension", lambda one: one.plan and one.plan.extensions)
-    one = carried_out(world)
+    reach_checkout(world)
+    carried_out(world)
 
     went_back(world, group(world, "catalogue") | group(world, "checkout"))
-    assert world.events(one).count("plan.extended") == 1
+    [rollback] = world.evidence.rollbacks()
+    assert world.events(rollback).count("plan.extended") == 1
 
 
 @pytest.mark.slice
 def test_the_image_of_what_the_roll_out_reaches_later_was_cleaned_up(world: World) -> None:
     """An extension builds that function again from our copy, as a first plan would have."""
-    everything = set(world.policy.functions)
-    until("our copies", lambda: world.evidence.buildable("v1") >= everything)
-    pass_time(world, MINUTE)
-    deploy_bad(world, "v2", group(world, "catalogue"))
-    pass_time(world, MINUTE)
+    wait_for_copies(world)
+    begin_roll_out(world)
     planned(world)
 
     delete_image(world, "payOrder", FIRST_RELEASE)
-    deploy_bad(world, "v2", group(world, "checkout"))
-    world.cloud.clock.rescale(SCALE)
-    judged(world, "the extension", lambda one: one.plan and one.plan.extensions)
-    one = carried_out(world)
-
-    assert one.plan is not None
-    assert any("payOrder is rebuilt" in line for line in one.plan.reported)
-    assert world.evidence.builds() == {"payOrder": 1}
+    reach_checkout(world)
+    assert_pay_order_is_rebuilt(world)
 
 
 def test_two_bad_deploys(world: World) -> None:
     """Back past both, to the last one that was stable."""
-    pass_time(world, MINUTE)
-    deploy_bad(world, "v2", group(world, "catalogue"))
-    pass_time(world, MINUTE)
+    begin_roll_out(world)
     announce(world, "v2")
     deploy_bad(world, "v3")
     pass_time(world, MINUTE)
     announce(world, "v3")
 
-    alert(world)
-    one = carried_out(world)
-
-    assert one.plan is not None
-    assert one.plan.target == "v1"
+    world.alert()
+    assert carried_out(world).target == "v1"
     went_back(world, world.policy.functions)
 
 
@@ -223,7 +206,7 @@ def test_unchanged_functions_that_fail_alike(world: World) -> None:
         world.application.degrade(function, failure_rate=0.8)
     pass_time(world, LATE)
 
-    alert(world)
+    world.alert()
     one, told = escalated(world)
 
     assert one.outcome.startswith("external cause: 100% of the unchanged functions fail")
@@ -238,7 +221,7 @@ def test_a_barrier_between(world: World) -> None:
     announce(world, "v2", barrier="orders were migrated")
     pass_time(world, LATE)
 
-    alert(world)
+    world.alert()
     question = judged(world, "the question", lambda one: one.question)
 
     assert question.reason == "barrier: v2 (orders were migrated)"
@@ -248,24 +231,19 @@ def test_a_barrier_between(world: World) -> None:
 @pytest.mark.slice
 def test_the_image_of_the_target_was_cleaned_up(world: World) -> None:
     """That function is built again from our copy; nothing is shifted to what cannot start."""
-    everything = set(world.policy.functions)
-    until("our copies", lambda: world.evidence.buildable("v1") >= everything)
+    wait_for_copies(world)
     pass_time(world, MINUTE)
     deploy_bad(world, "v2")
     [gone] = world.stable["payOrder"]
     delete_image(world, "payOrder", FIRST_RELEASE)
     pass_time(world, MINUTE)
 
-    alert(world)
-    one = carried_out(world)
-
-    assert one.plan is not None
-    assert any("payOrder is rebuilt" in line for line in one.plan.reported)
-    assert world.evidence.builds() == {"payOrder": 1}
+    world.alert()
+    assert_pay_order_is_rebuilt(world)
     [built] = world.live.pop("payOrder")
     assert built != gone
     shifted = {name.rpartition("/")[2] for name in world.evidence.operations().values()}
-    assert shifted >= {name.lower() for name in everything - {"payOrder"}}
+    assert shifted >= {name.lower() for name in set(world.policy.functions) - {"payOrder"}}
 
 
 def test_a_deployment_of_which_every_hint_was_lost(world: World) -> None:
@@ -276,7 +254,7 @@ def test_a_deployment_of_which_every_hint_was_lost(world: World) -> None:
     found = until("the look", lambda: newest(world, DeploymentStatus.ROLLING_OUT))
     assert set(found.changed_functions) == set(world.policy.functions)
 
-    alert(world)
+    world.alert()
     carried_out(world)
 
     went_back(world, world.policy.functions)
@@ -290,7 +268,7 @@ def test_an_alert_that_stays_true_and_inconclusive(world: World) -> None:
     world.application.deploy(release="v2")
     pass_time(world, MINUTE)
 
-    alert(world)
+    world.alert()
     one, _ = escalated(world)
 
     assert one.outcome == "cause: what fails is not known yet, until the time to decide was over"

@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from local.services.identity.users import totp_code
-from shared.core import topics
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.e2e.browser.conftest import DESK, PHONE, faults, page_of, picture
@@ -56,21 +55,7 @@ def status_of(world: World) -> RollbackStatus | None:
 def trouble(world: World) -> str:
     """A bad release, its alert, and the incident that comes of it."""
     world.deploy_bad()
-    notification = {
-        "version": "1.2",
-        "incident": {
-            "incident_id": "0.browser",
-            "state": "open",
-            "started_at": int((world.cloud.clock.now() - MINUTE).timestamp()),
-            "ended_at": None,
-            "policy_name": "any",
-            "condition_name": "any",
-            "summary": "any",
-            "resource": {"type": "cloud_run_revision", "labels": {"project_id": world.policy.project}},
-            "policy_user_labels": {"rollback_system": "bookshop", "rollback_signal": "function_failure_rate"},
-        },
-    }
-    world.publish(topics.ALERTS, notification, project=world.policy.project)
+    world.alert(started_at=int((world.cloud.clock.now() - MINUTE).timestamp()))
     until("the question", lambda: status_of(world) is RollbackStatus.PARKED)
     return world.evidence.incidents()[0].id
 

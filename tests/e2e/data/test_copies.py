@@ -22,6 +22,15 @@ def newest(world: World, status: FillStatus) -> DatabaseCopy | None:
     return found[0] if found and found[0].status is status else None
 
 
+def request_copy(world: World) -> DatabaseCopy:
+    """A person asks for a copy; its making is due by the end."""
+    world.command(command="copy", system="bookshop", restore_point="30m")
+    making = until("the request", lambda: newest(world, FillStatus.MAKING))
+    until("its operation", lambda: (copy := newest(world, FillStatus.MAKING)) and copy.operation)
+    pass_time(world, 11 * MINUTE)
+    return making
+
+
 @pytest.mark.slice
 def test_a_clone_is_made_looked_through_and_let_go(new_world: WorldMaker) -> None:
     """With the documents of its minute, whatever was written since; in the end it is gone."""
@@ -32,10 +41,7 @@ def test_a_clone_is_made_looked_through_and_let_go(new_world: WorldMaker) -> Non
         client.document("customers/ada").set({"email": "ada@elsewhere.example.com"})
         client.document("customers/bob").set({"email": "bob@example.com"})
 
-    world.command(command="copy", system="bookshop", restore_point="30m")
-    making = until("the request", lambda: newest(world, FillStatus.MAKING))
-    until("its operation", lambda: (one := newest(world, FillStatus.MAKING)) and one.operation)
-    pass_time(world, 11 * MINUTE)
+    making = request_copy(world)
     ready = until("the copy", lambda: newest(world, FillStatus.READY))
 
     assert (ready.id, ready.faults) == (making.id, ())
@@ -60,9 +66,7 @@ def test_a_clone_that_fails_late_is_told(new_world: WorldMaker) -> None:
     fate = Fate(failure="no room")
     world.cloud.faults.add_oracle(lambda asked: fate if asked.endswith("/cloneDatabase") else None)
 
-    world.command(command="copy", system="bookshop", restore_point="30m")
-    until("its operation", lambda: (one := newest(world, FillStatus.MAKING)) and one.operation)
-    pass_time(world, 11 * MINUTE)
+    request_copy(world)
     failed = until("its end", lambda: newest(world, FillStatus.FAILED))
 
     assert failed.faults == ("the copy could not be made: no room",)

@@ -7,6 +7,7 @@ import pytest
 from shared.core.codec import decode
 from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus
+from shared.domain.deployments.inventory.traffic import Scaling, Traffic
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.support.world import EXAMPLE, World, database, pass_time, until
@@ -24,16 +25,21 @@ def fence_of(world: World, status: FenceStatus) -> Fence | None:
     return found if found is not None and found.status is status else None
 
 
+def stated(world: World) -> dict[str, tuple[Scaling, Traffic]]:
+    """The instances and the traffic list of each function's service."""
+    inventory = world.wiring.system("bookshop").platform.inventory()
+    return {name: (live.service.scaling, live.service.traffic) for name, live in inventory.items()}
+
+
 def manual(world: World) -> dict[str, int | None]:
     """How many instances each function has by hand."""
-    inventory = world.wiring.system("bookshop").platform.inventory()
-    return {name: one.service.scaling.manual for name, one in inventory.items()}
+    return {name: scaling.manual for name, (scaling, _) in stated(world).items()}
 
 
 def test_what_writes_stops_and_is_as_it_was(new_world: WorldMaker) -> None:
     """The canary is refused by the router itself, and answered again in the end."""
     world = new_world(NOON, EXAMPLE)
-    before = world.wiring.system("bookshop").platform.inventory()
+    before = stated(world)
     [canary] = [one for one in world.policy.probes if one.name == "order-status"]
     assert world.wiring.prober.ask(canary).passed
 
@@ -47,17 +53,11 @@ def test_what_writes_stops_and_is_as_it_was(new_world: WorldMaker) -> None:
     world.command(command="lift-fence", system="bookshop")
     until("its fall", lambda: fence_of(world, FenceStatus.FALLING))
     until("what was there", lambda: set(manual(world).values()) == {None})
-    world.advance_to(world.cloud.clock.now() + timedelta(minutes=6))
+    pass_time(world, timedelta(minutes=6))
     down = until("its end", lambda: fence_of(world, FenceStatus.DOWN))
 
     assert down.left == ()
-    after = world.wiring.system("bookshop").platform.inventory()
-    assert {name: one.service.scaling for name, one in after.items()} == {
-        name: one.service.scaling for name, one in before.items()
-    }
-    assert {name: one.service.traffic for name, one in after.items()} == {
-        name: one.service.traffic for name, one in before.items()
-    }
+    assert stated(world) == before
     assert world.wiring.prober.ask(canary).passed
 
 
@@ -71,7 +71,7 @@ def in_status(world: World, status: RollbackStatus) -> Rollback | None:
 def test_documents_are_written_back_behind_a_fence(new_world: WorldMaker) -> None:
     """One worker at a time raises it, writes behind it, and lets it fall."""
     world = new_world(NOON, QUIET)
-    before = world.wiring.system("bookshop").platform.inventory()
+    before = {name: scaling for name, (scaling, _) in stated(world).items()}
     with database(world, "(default)") as client:
         client.document("customers/ada").set({"email": "ada@example.com"})
         pass_time(world, 5 * MINUTE)
@@ -95,7 +95,4 @@ def test_documents_are_written_back_behind_a_fence(new_world: WorldMaker) -> Non
     assert len(known) == len(times)
     assert known == sorted(known)
     assert (down.rollback, down.left) == (watching.id, ())
-    after = world.wiring.system("bookshop").platform.inventory()
-    assert {name: one.service.scaling for name, one in after.items()} == {
-        name: one.service.scaling for name, one in before.items()
-    }
+    assert {name: scaling for name, (scaling, _) in stated(world).items()} == before

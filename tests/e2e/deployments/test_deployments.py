@@ -7,18 +7,18 @@ from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.deployments.source_copies import decode_values
 from tests.e2e.support.cli import run, value
 from tests.e2e.support.deployments import kept_functions, newest, publish_change
-from tests.e2e.support.world import World, until
+from tests.e2e.support.world import World, pass_time, until
 
 
 def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
     """It is read from the real inventory, recorded whole, and named by who announces it later."""
-    world.advance_to(world.cloud.clock.now() + timedelta(seconds=30))
+    pass_time(world, timedelta(seconds=30))
     world.application.deploy(release="v2")
     publish_change(world)
 
     rolling = until("the deployment", lambda: newest(world, DeploymentStatus.ROLLING_OUT))
     assert set(rolling.changed_functions) == set(world.policy.functions)
-    world.advance_to(world.cloud.clock.now() + world.policy.deployments.quiet)
+    pass_time(world, world.policy.deployments.quiet)
     settled = until("its quiet window", lambda: newest(world, DeploymentStatus.LIVE))
     assert settled.id == rolling.id
     assert settled.restorable is not None

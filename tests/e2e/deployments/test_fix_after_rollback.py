@@ -9,7 +9,7 @@ from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 from tests.e2e.support.cli import run
 from tests.e2e.support.deployments import newest, publish_change
-from tests.e2e.support.world import World, until
+from tests.e2e.support.world import World, pass_time, until
 
 MINUTE = timedelta(minutes=1)
 
@@ -26,11 +26,7 @@ def test_what_is_unpinned_is_recorded_and_named_when_it_is_passed_over(world: Wo
     world.command(command="rollback", system="bookshop")
     until("the rollback", world.is_carried_out)
     until("its verification", lambda: world.evidence.rollbacks()[-1].verified_at)
-    about = {"system": "bookshop", "incident": world.evidence.incidents()[-1].id}
-    world.command(command="cancel", **about)
-    until("its end", lambda: has_ended(world))
-    world.command(command="accept", **about)
-    until("its acceptance", lambda: world.evidence.incidents()[-1].ended_at is not None)
+    world.end_incident(world.evidence.incidents()[-1].id)
     world.application.deploy(release="v3")
     fixed = {name: one.latest for name, one in world.wiring.system("bookshop").platform.functions().items()}
 
@@ -40,7 +36,7 @@ def test_what_is_unpinned_is_recorded_and_named_when_it_is_passed_over(world: Wo
     assert IncidentStatus.UNPINNING in [one.status for one in unpinned.timeline]
     publish_change(world)
     until("the deployment", lambda: newest(world, DeploymentStatus.ROLLING_OUT))
-    world.advance_to(world.cloud.clock.now() + world.policy.deployments.quiet)
+    pass_time(world, world.policy.deployments.quiet)
     fix = until("its quiet window", lambda: newest(world, DeploymentStatus.LIVE))
     assert fix.let_through
     assert {name: one.revisions for name, one in fix.functions.items()} == world.live

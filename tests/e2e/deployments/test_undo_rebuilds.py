@@ -12,7 +12,7 @@ from shared.domain.deployments.inventory.inventory_parts import FunctionState, G
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 from tests.e2e.support.deployments import kept_functions
-from tests.e2e.support.world import World, until
+from tests.e2e.support.world import World, pass_time, until
 
 MINUTE = timedelta(minutes=1)
 NEWER, OLDER = "orderStatus", "listBooks"
@@ -64,14 +64,14 @@ def test_a_build_is_undone(world: World) -> None:
     world.application.make_first_generation(OLDER)
     announce(world, "v1b", stable=True)
     until("the deployment", lambda: world.evidence.deployment("v1b"))
-    world.advance_to(world.cloud.clock.now() + world.policy.deployments.quiet)
+    pass_time(world, world.policy.deployments.quiet)
     until("the stable deployment", lambda: is_stable(world, "v1b"))
     until("its copies", lambda: kept_functions(world, "v1b"))
     world.application.degrade(NEWER, starts=False)
     world.application.deploy(release="v2", failure_rate=0.8)
     announce(world, "v2")
     until("the copies of the bad release", lambda: is_kept(world))
-    world.advance_to(world.cloud.clock.now() + 10 * MINUTE)
+    pass_time(world, 10 * MINUTE)
     before = world.wiring.system("bookshop").platform.functions()
 
     world.command(command="rollback", system="bookshop")

@@ -22,7 +22,7 @@ from shared.core import topics
 from shared.core.store import Update
 from shared.domain.deployments import deployment
 from shared.domain.deployments.deployment import DeploymentStatus
-from tests.e2e.support.world import OPERATIONS, World, until
+from tests.e2e.support.world import OPERATIONS, World, pass_time, until
 from tests.local.support.image_retention import repository_path, run_firebase, set_retention
 from tests.local.support.rest import Product
 
@@ -41,11 +41,6 @@ def of(findings: list[dict[str, Any]], *verdicts: CheckVerdict) -> set[tuple[str
     return {(one["check"], one["what"]) for one in findings if one["verdict"] in verdicts}
 
 
-def let_a_minute_pass(world: World) -> None:
-    """Both jobs of the scheduler come due, without waiting for them."""
-    world.advance_to(world.cloud.clock.now() + timedelta(minutes=1))
-
-
 def test_a_healthy_installation(world: World) -> None:
     """Nothing is wrong, and only what an embedded cloud cannot show is unknown."""
     place = repository_path(world.policy.project, world.policy.region)
@@ -57,7 +52,7 @@ def test_a_healthy_installation(world: World) -> None:
         amiss = of(findings, CheckVerdict.WRONG, CheckVerdict.DOUBTFUL)
         return None if unproven or amiss else findings
 
-    let_a_minute_pass(world)
+    pass_time(world, timedelta(minutes=1))  # both jobs of the scheduler come due
     findings = until("a first minute of sweeps, looks, counts and a proof", is_settled)
 
     unknown = {check for check, _ in of(findings, CheckVerdict.UNKNOWN)}
@@ -110,7 +105,7 @@ def no_topic(world: World) -> tuple[str, str]:
 def silent_clock(world: World) -> tuple[str, str]:
     asked = types.DeleteSubscriptionRequest.pb()(subscription=f"{SUBSCRIPTIONS}{topics.CLOCK}-push")
     world.cloud.pubsub.subscriber.DeleteSubscription(asked, NO_CALL_CONTEXT)
-    world.advance_to(world.cloud.clock.now() + timedelta(minutes=5))
+    pass_time(world, timedelta(minutes=5))
     return "clock", topics.CLOCK
 
 
@@ -174,7 +169,7 @@ def test_lists_that_cannot_be_had(world: World) -> None:
         if call.rpartition("/")[2] in ("ListTopics", "ListSubscriptions"):
             raise StatusError(grpc.StatusCode.PERMISSION_DENIED, "not permitted")
 
-    let_a_minute_pass(world)
+    pass_time(world, timedelta(minutes=1))  # both jobs of the scheduler come due
     until("a first minute", lambda: not of(examined()[1], CheckVerdict.WRONG))
     world.cloud.faults.add(refuse)
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from shared.domain.rollback.plan import StepStatus
 from shared.engine.steps.functions import shift_traffic
-from tests.e2e.support.world import World, until
+from tests.e2e.support.world import World, pass_time, until
 
 MINUTE = timedelta(minutes=1)
 
@@ -38,7 +38,7 @@ def test_pause_and_resume(world: World) -> None:
     assert rollback is not None
     until("the stop", lambda: "rollback.held" in world.events(rollback))
     sent = world.evidence.operations()
-    world.advance_to(world.cloud.clock.now() + 10 * MINUTE)
+    pass_time(world, 10 * MINUTE)
     held = world.events(rollback).count("rollback.held")
     until("another look", lambda: world.events(rollback).count("rollback.held") > held)
     assert world.evidence.operations() == sent

@@ -18,7 +18,7 @@ from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, R
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
 from shared.state.audit_reader import AuditReader
 from tests.e2e.conftest import WorldMaker
-from tests.e2e.support.world import PATIENT, SCALE, World, until
+from tests.e2e.support.world import PATIENT, SCALE, World, pass_time, until
 from tests.support.cli import operator
 from tests.support.cli.documented_commands import ASKED, SAID_AS_WELL, SHORT_TEXT, SIGNED, verb_of_line
 from tests.support.cli.documented_commands import CVPLUS as POLICY
@@ -56,15 +56,6 @@ def has_shifted(world: World, rollback: Rollback) -> bool:
     return any(step.kind == SHIFT and step.status is StepStatus.DONE for step in steps)
 
 
-def end(world: World) -> None:
-    """The newest rollback is called off, and its incident over."""
-    about = {"system": "cvplus", "incident": newest(world).incident}
-    world.command(command="cancel", **about)
-    until("its end", lambda: newest(world).status is RollbackStatus.CANCELLED)
-    world.command(command="accept", **about)
-    until("its acceptance", lambda: (one := world.evidence.system()) and one.incident_ended_at)
-
-
 def make_way(world: World) -> None:
     """No rollback is under way that the next line would join or be refused for.
 
@@ -78,7 +69,7 @@ def make_way(world: World) -> None:
             world.command(command="accept", system="cvplus", incident=system.incident)
             until("its acceptance", lambda: (one := world.evidence.system()) and one.incident_ended_at)
         else:
-            end(world)
+            world.end_incident(system.incident)
 
 
 def in_order(world: World) -> Iterator[str]:
@@ -106,7 +97,7 @@ def in_order(world: World) -> Iterator[str]:
     make_way(world)
     yield from ("unpin", "revoke-sessions", "breach")
     world.wiring.system("cvplus").documents.collections("(default)", None)  # there since now, at least
-    world.advance_to(world.cloud.clock.now() + timedelta(hours=2))
+    pass_time(world, timedelta(hours=2))
     yield "copy"
 
 

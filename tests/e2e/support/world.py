@@ -40,11 +40,12 @@ from shared.core import topics
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.rollback.plan import StepStatus
-from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
 from shared.policy_files import loader
 from shared.wiring.adapters import Wiring
 from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
 from tests.support.cli import operator
+from tests.support.runtime.embedded_cloud import embedded_cloud
 
 SCALE = 20.0
 """Cloud seconds per wall second: a lease is a second and a half."""
@@ -75,15 +76,14 @@ class World:
     ) -> None:
         (folder / "bookshop.yaml").write_text(policy_text)
         self.policy = loader.parse_policy(policy_text, "bookshop.yaml")
-        self.cloud = Cloud.start(
-            [self.policy],
-            seed=1,
+        cloud = embedded_cloud(
+            self.policy,
             clock=CloudClock(origin, SCALE),
-            alerter=False,
+            ticks=True,
             operations_project=OPERATIONS,
             point_in_time_recovery=point_in_time_recovery,
         )
-        closing.callback(self.cloud.stop)
+        self.cloud = closing.enter_context(cloud)
         self.application = self.cloud.application(self.policy.system)
         self.wiring, self.addresses = responders(monkeypatch, folder, self.cloud, closing)
         self.evidence = Evidence(self.wiring, self.policy, OPERATIONS, self.cloud.addresses["pubsub"])
@@ -118,12 +118,35 @@ class World:
     def deploy_bad(self) -> None:
         """A bad release goes out to every function, and is live for ten minutes."""
         self.application.deploy(release="v2", failure_rate=0.8)
-        self.advance_to(self.cloud.clock.now() + timedelta(minutes=10))
+        pass_time(self, timedelta(minutes=10))
 
     def publish(self, topic: str, content: Mapping[str, Any] | bytes, project: str = "") -> None:
         """Anybody publishes; in the operations project unless told otherwise."""
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.cloud.publish(f"projects/{project or OPERATIONS}/topics/{topic}", data)
+
+    def notification(self, signal: str = "function_failure_rate", **more: Any) -> dict[str, Any]:
+        """What Cloud Monitoring writes of a signal, which began just now unless told otherwise."""
+        about = {
+            "incident_id": f"0.{signal}",
+            "state": "open",
+            "started_at": int(self.cloud.clock.now().timestamp()),
+            "resource": {"type": "cloud_run_revision", "labels": {"project_id": self.policy.project}},
+            "policy_user_labels": {"rollback_system": self.policy.system, "rollback_signal": signal},
+        }
+        return {"version": "1.2", "incident": about | more}
+
+    def alert(self, *signal: str, **more: Any) -> None:
+        """Cloud Monitoring notifies of a signal."""
+        self.publish(topics.ALERTS, self.notification(*signal, **more), self.policy.project)
+
+    def end_incident(self, incident: str) -> None:
+        """A person calls the newest rollback off and accepts the incident, which is over then."""
+        about = {"system": self.policy.system, "incident": incident}
+        self.command(command="cancel", **about)
+        until("its end", lambda: self.evidence.rollbacks()[-1].status in ENDED_ROLLBACK_STATUSES)
+        self.command(command="accept", **about)
+        until("its acceptance", lambda: (one := self.evidence.system()) and one.incident_ended_at)
 
     def command(self, **content: Any) -> None:
         """A person publishes a command where IAM alone guards."""
@@ -184,18 +207,22 @@ def responders(
     """
     for name in ("K_SERVICE", "ROLLBACK_DATABASE", *EMULATOR_VARIABLES):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", cloud.home)
-    monkeypatch.setenv(LOCAL_CLOUD_VARIABLE, f"http://{cloud.addresses['control']}")
-    monkeypatch.setenv("ROLLBACK_POLICIES", str(policies or folder))
-    monkeypatch.setenv("ROLLBACK_AUDIT_BUCKET", audit_bucket(cloud.home))
-    monkeypatch.setenv("ROLLBACK_SOURCES_BUCKET", sources_bucket(cloud.home))
-    monkeypatch.setenv("ROLLBACK_VALUES_BUCKET", values_bucket(cloud.home))
-    monkeypatch.setenv("ROLLBACK_QUARANTINE_BUCKET", quarantine_bucket(cloud.home))
-    monkeypatch.setenv("ROLLBACK_CONSOLE_ACCOUNT", console_account(cloud.home))
-    monkeypatch.setenv("ROLLBACK_PUSH_ACCOUNT", push_account(cloud.home))
-    monkeypatch.setenv("ROLLBACK_PUSH_AUDIENCE", push_audience(cloud.home))
+    variables = {
+        "GOOGLE_CLOUD_PROJECT": cloud.home,
+        LOCAL_CLOUD_VARIABLE: f"http://{cloud.addresses['control']}",
+        "ROLLBACK_POLICIES": str(policies or folder),
+        "ROLLBACK_AUDIT_BUCKET": audit_bucket(cloud.home),
+        "ROLLBACK_SOURCES_BUCKET": sources_bucket(cloud.home),
+        "ROLLBACK_VALUES_BUCKET": values_bucket(cloud.home),
+        "ROLLBACK_QUARANTINE_BUCKET": quarantine_bucket(cloud.home),
+        "ROLLBACK_STATUS_BUCKET": status_bucket(cloud.home),
+        "ROLLBACK_CONSOLE_ACCOUNT": console_account(cloud.home),
+        "ROLLBACK_PUSH_ACCOUNT": push_account(cloud.home),
+        "ROLLBACK_PUSH_AUDIENCE": push_audience(cloud.home),
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     operator.connect_to_cloud_identity(monkeypatch, cloud, folder)
-    monkeypatch.setenv("ROLLBACK_STATUS_BUCKET", status_bucket(cloud.home))
     _forget()
     closing.callback(_forget)
     wiring = main._wiring()
@@ -242,4 +269,5 @@ def database(world: World, name: str) -> Iterator[firestore.Client]:
 
 
 def pass_time(world: World, by: timedelta) -> None:
+    """It is so much later."""
     world.advance_to(world.cloud.clock.now() + by)
