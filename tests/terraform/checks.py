@@ -50,18 +50,18 @@ def account_of(function: Mapping[str, Any]) -> str:
 
 def grants(configuration: Configuration) -> list[Resource]:
     """Whatever gives somebody a role; the policy of a bucket is one grant for each role."""
-    found = [one for one in configuration.resources if re.search(r"_iam_(member|binding)$", one.type)]
-    for one in configuration.of("google_storage_bucket_iam_policy"):
-        for binding in json.loads(one.values["policy_data"])["bindings"]:
-            found.append(replace(one, values={"bucket": one.values["bucket"], **binding}))
-    return found
+    several = [grant for grant in configuration.resources if re.search(r"_iam_(member|binding)$", grant.type)]
+    for policy in configuration.of("google_storage_bucket_iam_policy"):
+        for binding in json.loads(policy.values["policy_data"])["bindings"]:
+            several.append(replace(policy, values={"bucket": policy.values["bucket"], **binding}))
+    return several
 
 
 def custom_roles(configuration: Configuration) -> dict[str, set[str]]:
     """The permissions of our own roles, by full name."""
     return {
-        f"projects/{one.values['project']}/roles/{one.values['role_id']}": {*one.values["permissions"]}
-        for one in configuration.of("google_project_iam_custom_role")
+        f"projects/{role.values['project']}/roles/{role.values['role_id']}": {*role.values["permissions"]}
+        for role in configuration.of("google_project_iam_custom_role")
     }
 
 

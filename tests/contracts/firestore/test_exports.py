@@ -133,7 +133,7 @@ def begin(world: DatabasesWorld) -> str:
     return world.exports.begin(HERE, PREFIX, minute(world))
 
 
-def found(world: DatabasesWorld, prefix: str = PREFIX) -> Export:
+def export_of(world: DatabasesWorld, prefix: str = PREFIX) -> Export:
     export = world.exports.find(HERE, prefix)
     assert export is not None
     return export
@@ -151,7 +151,7 @@ def test_an_export_runs_and_is_whole(world: DatabasesWorld) -> None:
     whole = world.exports.look(operation)
     assert whole.is_whole
     assert (whole.snapshot_at, whole.prefix, whole.documents) == (at, PREFIX, 3)
-    assert found(world) == whole
+    assert export_of(world) == whole
     assert any(name.endswith(".overall_export_metadata") for name in world.files("shop/"))
 
 
@@ -164,7 +164,7 @@ def test_an_export_that_fails_late(world: DatabasesWorld) -> None:
     failed = world.exports.look(operation)
     assert failed.ended_at is not None
     assert (failed.failure, failed.is_whole) == ("the bucket is full", False)
-    assert found(world).failure == "the bucket is full"
+    assert export_of(world).failure == "the bucket is full"
     assert begin(world) != operation
 
 
@@ -175,7 +175,7 @@ def test_a_lost_answer(world: DatabasesWorld) -> None:
     with pytest.raises(Ambiguous):
         begin(world)
 
-    assert found(world).prefix == PREFIX
+    assert export_of(world).prefix == PREFIX
 
 
 def test_a_name_is_taken_once_it_is_whole(world: DatabasesWorld) -> None:
@@ -192,7 +192,7 @@ def test_two_under_one_name(world: DatabasesWorld) -> None:
     begin(world)
     second = begin(world)
 
-    assert found(world).operation == second
+    assert export_of(world).operation == second
 
 
 @pytest.mark.parametrize("back", [-HOUR, timedelta(seconds=1), 8 * DAY])

@@ -189,17 +189,17 @@ def test_a_minute_of_the_past_becomes_a_database(world: RestoresWorld) -> None:
     operation = world.restores.clone(SCRATCH, HERE, at)
     with pytest.raises(Exists):
         world.restores.clone(SCRATCH, HERE, at)
-    begun = world.restores.find(SCRATCH)
+    cloning = world.restores.find(SCRATCH)
     world.pass_time(LATER)
 
     ended = world.restores.look(operation)
-    assert begun is not None
-    assert begun.operation == operation
+    assert cloning is not None
+    assert cloning.operation == operation
     assert ended.ended_at is not None
     assert world.restores.find(SCRATCH) == ended
-    found = world.documents.get(SCRATCH, ["users/ada"], None)["users/ada"]
-    assert found is not None
-    assert found.fields == {"n": 1}
+    ada = world.documents.get(SCRATCH, ["users/ada"], None)["users/ada"]
+    assert ada is not None
+    assert ada.fields == {"n": 1}
 
 
 def test_a_clone_that_fails_late(world: RestoresWorld) -> None:
@@ -210,9 +210,9 @@ def test_a_clone_that_fails_late(world: RestoresWorld) -> None:
     world.pass_time(LATER)
 
     assert world.restores.look(operation).failure == "no room"
-    found = world.restores.find(SCRATCH)
-    assert found is not None
-    assert found.failure == "no room"
+    ended = world.restores.find(SCRATCH)
+    assert ended is not None
+    assert ended.failure == "no room"
 
 
 def test_a_lost_answer_of_a_clone(world: RestoresWorld) -> None:

@@ -18,8 +18,9 @@ MINUTE = timedelta(minutes=1)
 
 def newest(world: World, status: FillStatus) -> DatabaseCopy | None:
     """The copy, once it has come that far."""
-    found = [decode(DatabaseCopy, one.fields) for one in world.wiring.store.query(Query("copies"))]
-    return found[0] if found and found[0].status is status else None
+    documents = world.wiring.store.query(Query("copies"))
+    copies = [decode(DatabaseCopy, document.fields) for document in documents]
+    return copies[0] if copies and copies[0].status is status else None
 
 
 def request_copy(world: World) -> DatabaseCopy:
@@ -47,8 +48,8 @@ def test_a_clone_is_made_looked_through_and_let_go(new_world: WorldMaker) -> Non
     assert (ready.id, ready.faults) == (making.id, ())
     assert ready.counts == {"customers": 1, "orders": 0}
     with database(world, ready.id) as copy:
-        found = {one.id: one.to_dict() for one in copy.collection("customers").stream()}
-    assert found == {"ada": {"email": "ada@example.com"}}
+        customers = {customer.id: customer.to_dict() for customer in copy.collection("customers").stream()}
+    assert customers == {"ada": {"email": "ada@example.com"}}
     assert world.evidence.rollbacks() == []
 
     pass_time(world, 2 * timedelta(hours=1))
@@ -70,5 +71,5 @@ def test_a_clone_that_fails_late_is_told(new_world: WorldMaker) -> None:
     failed = until("its end", lambda: newest(world, FillStatus.FAILED))
 
     assert failed.faults == ("the copy could not be made: no room",)
-    assert any("no room" in one.text for one in world.evidence.notices())
+    assert any("no room" in notice.text for notice in world.evidence.notices())
     assert failed.id not in world.wiring.system("bookshop").restores.names()

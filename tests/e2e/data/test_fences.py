@@ -21,8 +21,8 @@ WRITERS = ("createOrder", "payOrder", "orderStatus")
 def fence_of(world: World, status: FenceStatus) -> Fence | None:
     """The fence, once it has come that far."""
     fields = world.wiring.store.get(fences.fence_path("bookshop")).fields
-    found = decode(Fence, fields) if fields else None
-    return found if found is not None and found.status is status else None
+    fence = decode(Fence, fields) if fields else None
+    return fence if fence is not None and fence.status is status else None
 
 
 def stated(world: World) -> dict[str, tuple[Scaling, Traffic]]:
@@ -40,7 +40,7 @@ def test_what_writes_stops_and_is_as_it_was(new_world: WorldMaker) -> None:
     """The canary is refused by the router itself, and answered again in the end."""
     world = new_world(NOON, EXAMPLE)
     before = stated(world)
-    [canary] = [one for one in world.policy.probes if one.name == "order-status"]
+    [canary] = [probe for probe in world.policy.probes if probe.name == "order-status"]
     assert world.wiring.prober.ask(canary).passed
 
     world.command(command="fence", system="bookshop", expires="20m")
@@ -63,8 +63,8 @@ def test_what_writes_stops_and_is_as_it_was(new_world: WorldMaker) -> None:
 
 def in_status(world: World, status: RollbackStatus) -> Rollback | None:
     """The only rollback, once it has come that far."""
-    found = world.rollback()
-    return found if found is not None and found.status is status else None
+    rollback = world.rollback()
+    return rollback if rollback is not None and rollback.status is status else None
 
 
 @pytest.mark.slice
@@ -77,8 +77,8 @@ def test_documents_are_written_back_behind_a_fence(new_world: WorldMaker) -> Non
         pass_time(world, 5 * MINUTE)
         client.document("customers/ada").set({"name": "Ada"})
         pass_time(world, 15 * MINUTE)
-        said = {"system": "bookshop", "scenario": "database", "restore_point": "15m"}
-        world.command(command="rollback", **said)
+        order = {"system": "bookshop", "scenario": "database", "restore_point": "15m"}
+        world.command(command="rollback", **order)
         parked = until("the question", lambda: in_status(world, RollbackStatus.PARKED))
         operator.sign_in_at_prompt(world.cloud)
         agreed = operator.run_cli_line("approve", parked.incident, "--reason", "a test", "--yes")
@@ -89,10 +89,10 @@ def test_documents_are_written_back_behind_a_fence(new_world: WorldMaker) -> Non
     until("what was there", lambda: set(manual(world).values()) == {None})
     pass_time(world, 6 * MINUTE)
     down = until("its end", lambda: fence_of(world, FenceStatus.DOWN))
-    assert {one.function for one in down.writers} == set(WRITERS)
+    assert {writer.function for writer in down.writers} == set(WRITERS)
     times = [down.stood_at, watching.started_at, watching.shifted_at, down.falls_at]
-    known = [one for one in times if one is not None]
-    assert len(known) == len(times)
-    assert known == sorted(known)
+    recorded = [time for time in times if time is not None]
+    assert len(recorded) == len(times)
+    assert recorded == sorted(recorded)
     assert (down.rollback, down.left) == (watching.id, ())
     assert {name: scaling for name, (scaling, _) in stated(world).items()} == before

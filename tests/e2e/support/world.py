@@ -156,9 +156,9 @@ class World:
 
     def rollback(self) -> Rollback | None:
         """The only rollback."""
-        found = self.evidence.rollbacks()
-        assert len(found) < 2
-        return found[0] if found else None
+        rollbacks = self.evidence.rollbacks()
+        assert len(rollbacks) < 2
+        return rollbacks[0] if rollbacks else None
 
     def events(self, rollback: Rollback) -> list[str]:
         """The names of what happened to a rollback, in order."""
@@ -187,9 +187,8 @@ def until(what: str, condition: Callable[[], T | None]) -> T:
     """The first truthy answer of the condition, within a limit of wall time."""
     give_up_at = time.monotonic() + LIMIT_SECONDS
     while time.monotonic() < give_up_at:
-        found = condition()
-        if found:
-            return found
+        if answer := condition():
+            return answer
         time.sleep(0.1)
     raise AssertionError(f"waited in vain for {what}")
 

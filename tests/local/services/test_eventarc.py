@@ -60,16 +60,16 @@ def test_a_trigger_of_documents_has_a_topic_and_a_push_subscription(shop: Shop) 
     assert topic == f"projects/shop/topics/eventarc-europe-west1-mail-{number}"
     assert subscription == f"projects/shop/subscriptions/eventarc-europe-west1-mail-sub-{number}"
     assert shop.product.get(f"/v1/{LOCATION}/triggers")["triggers"] == [made]
-    found = shop.subscription(made)
-    assert found.topic == topic
-    assert found.ack_deadline_seconds == 10
-    assert found.message_retention_duration.total_seconds() == 86400
-    assert found.retry_policy.minimum_backoff.total_seconds() == 10
-    assert found.retry_policy.maximum_backoff.total_seconds() == 600
-    endpoint = found.push_config.push_endpoint
+    feeding = shop.subscription(made)
+    assert feeding.topic == topic
+    assert feeding.ack_deadline_seconds == 10
+    assert feeding.message_retention_duration.total_seconds() == 86400
+    assert feeding.retry_policy.minimum_backoff.total_seconds() == 10
+    assert feeding.retry_policy.maximum_backoff.total_seconds() == 600
+    endpoint = feeding.push_config.push_endpoint
     assert endpoint.startswith("https://mailer-")
     assert endpoint.endswith(".europe-west1.run.app?__GCP_CloudEventsMode=CE_PUBSUB_BINDING")
-    assert found.push_config.oidc_token.service_account_email.startswith("mail@shop.")
+    assert feeding.push_config.oidc_token.service_account_email.startswith("mail@shop.")
 
     shop.product.done("DELETE", f"/v1/{LOCATION}/triggers/mail")
     with pytest.raises(NotFound):
