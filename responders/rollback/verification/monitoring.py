@@ -16,7 +16,11 @@ from responders.rollback.verification.alert_conditions import (
     record_ended_conditions,
     upcoming_condition_reads,
 )
-from responders.rollback.verification.rollback_verification import find_count_start, find_moved_targets
+from responders.rollback.verification.rollback_verification import (
+    build_late_verification,
+    find_count_start,
+    find_moved_targets,
+)
 from responders.rollback.verification.scope_extension import extend_by_failures, find_further_alerts
 from shared.core.text import join_names
 from shared.domain.incidents.incident import IncidentStatus
@@ -80,6 +84,8 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         return True
     if not is_ill and _is_monitoring_over(case):
         return _end_monitoring(case, kinds, steps, health, joined, late=late)
+    if verified := build_late_verification(case, health, steps, joined, start):
+        return case.commit_transition(verified)
     next_look = case.next_check_at(case.policy.execution.watch_every)
     looked = Transition(
         event="health.looked",

@@ -148,6 +148,26 @@ def verify_rollback(case: Case) -> bool:
     return True
 
 
+def build_late_verification(
+    case: Case, health: Health, steps: Collection[Step], joined: Collection[Alert], counted_from: datetime
+) -> Transition | None:
+    """Return the transition that verifies a recovery during monitoring; None: it is not proven.
+
+    Too few requests were counted in time, and enough are since. Monitoring ends when it would have.
+    """
+    is_waiting = case.rollback.verified_at is None and case.incident.status is IncidentStatus.VERIFYING
+    is_waiting, documents = is_waiting and case.rollback.way is not Direction.REPAIR, find_data_half(case)
+    if not is_waiting or health.verdict is not HealthVerdict.WELL or (documents and documents.is_urgent):
+        return None
+    turn = _build_monitoring_transition(case, health, steps)
+    find_further = partial(find_unanswered_alerts, case, steps)
+    is_open = turn.status is not IncidentStatus.WATCHING or find_further(joined)
+    if is_open or _find_doubts(case, steps, health, joined, counted_from):
+        return None
+    changes = {**turn.changes, "watch_until": case.rollback.watch_until}
+    return replace(turn, changes=changes, holds_beside=lambda alerts: not find_further(alerts))
+
+
 def find_count_start(case: Case, alerts: Iterable[Alert]) -> datetime:
     """Return from when on requests prove a recovery: the last shift, or news of a later failure."""
     shifted_at = case.rollback.shifted_at or case.now()

@@ -11,6 +11,7 @@ from shared.domain.policy.system_policy import Group, Policy
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import make_function_fail
+from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.notices.status_page import read_public_state
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -280,6 +281,33 @@ def test_without_traffic_it_ends_unverified_and_says_so() -> None:
     incident = world.incident
     statuses = {moment.status for moment in incident.timeline}
     assert IncidentStatus.WATCHING not in statuses  # the page would say that it works again
+
+
+def test_a_recovery_that_requests_prove_late_is_verified_during_monitoring() -> None:
+    """Nobody came while it was verified; once enough requests work, people are told."""
+    world = World()
+    world.deploy_bad()
+
+    def nobody_comes_any_more(verb: str, side: str) -> None:
+        if verb == "platform.shift":
+            world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
+
+    world.platform.hook = nobody_comes_any_more
+    world.alert()
+    world.pass_time(timedelta(minutes=8))
+    [unverified] = world.rollbacks()
+    world.platform.hook = no_hook
+    world.ports.counts.rates = {}
+    world.alert(state="closed")
+    world.pass_time(timedelta(minutes=8))
+
+    [rollback] = world.rollbacks()
+    assert (unverified.status, unverified.verified_at) == (RollbackStatus.WATCHING, None)
+    assert rollback.status is RollbackStatus.WATCHING
+    assert rollback.verified_at is not None
+    assert rollback.watch_until == unverified.watch_until
+    assert world.incident.status is IncidentStatus.WATCHING
+    assert [sent for sent in world.sent_notices if "rollback.verified" in sent.key]
 
 
 def test_an_outage_without_a_change_is_escalated_with_its_one_command() -> None:
