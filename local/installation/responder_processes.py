@@ -187,11 +187,19 @@ def _environment(cloud: CloudAddresses, policies: Path, folder: Path) -> dict[st
     return {
         **remove_proxy_variables(inherited),
         **build_proxy_environment(cloud.addresses["control"], folder),
-        "GOOGLE_CLOUD_PROJECT": cloud.home,
+        **build_settings(cloud, policies),
         "ROLLBACK_IDENTITY_PROJECT": cloud.home,
+        "ROLLBACK_POLICY_BUCKET": policy_bucket(cloud.home),
+        "ROLLBACK_API_KEY": "any",
+    }
+
+
+def build_settings(cloud: CloudAddresses, policies: Path) -> dict[str, str]:
+    """Return the environment variables that wire a responder to the cloud."""
+    return {
+        "GOOGLE_CLOUD_PROJECT": cloud.home,
         LOCAL_CLOUD_VARIABLE: f"http://{cloud.addresses['control']}",
         "ROLLBACK_POLICIES": str(policies),
-        "ROLLBACK_POLICY_BUCKET": policy_bucket(cloud.home),
         "ROLLBACK_AUDIT_BUCKET": audit_bucket(cloud.home),
         "ROLLBACK_SOURCES_BUCKET": sources_bucket(cloud.home),
         "ROLLBACK_VALUES_BUCKET": values_bucket(cloud.home),
@@ -200,7 +208,6 @@ def _environment(cloud: CloudAddresses, policies: Path, folder: Path) -> dict[st
         "ROLLBACK_CONSOLE_ACCOUNT": console_account(cloud.home),
         "ROLLBACK_PUSH_ACCOUNT": push_account(cloud.home),
         "ROLLBACK_PUSH_AUDIENCE": push_audience(cloud.home),
-        "ROLLBACK_API_KEY": "any",
     }
 
 

@@ -24,17 +24,7 @@ from local.core.clock import CloudClock
 from local.core.loopback import Loop
 from local.demo.evidence import Evidence
 from local.installation import push_subscriptions
-from local.installation.provisioning import (
-    audit_bucket,
-    console_account,
-    push_account,
-    push_audience,
-    quarantine_bucket,
-    sources_bucket,
-    status_bucket,
-    values_bucket,
-)
-from local.installation.responder_processes import SERVED_ENTRY_POINTS
+from local.installation.responder_processes import SERVED_ENTRY_POINTS, build_settings
 from shared.adapters.clock import EmbeddedClock
 from shared.core import topics
 from shared.domain.deployments.inventory.traffic import traffic_shares
@@ -43,7 +33,7 @@ from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
 from shared.policy_files import loader
 from shared.wiring.adapters import Wiring
-from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
+from shared.wiring.settings import EMULATOR_VARIABLES
 from tests.support.cli import operator
 from tests.support.runtime.embedded_cloud import embedded_cloud
 
@@ -206,20 +196,7 @@ def responders(
     """
     for name in ("K_SERVICE", "ROLLBACK_DATABASE", *EMULATOR_VARIABLES):
         monkeypatch.delenv(name, raising=False)
-    variables = {
-        "GOOGLE_CLOUD_PROJECT": cloud.home,
-        LOCAL_CLOUD_VARIABLE: f"http://{cloud.addresses['control']}",
-        "ROLLBACK_POLICIES": str(policies or folder),
-        "ROLLBACK_AUDIT_BUCKET": audit_bucket(cloud.home),
-        "ROLLBACK_SOURCES_BUCKET": sources_bucket(cloud.home),
-        "ROLLBACK_VALUES_BUCKET": values_bucket(cloud.home),
-        "ROLLBACK_QUARANTINE_BUCKET": quarantine_bucket(cloud.home),
-        "ROLLBACK_STATUS_BUCKET": status_bucket(cloud.home),
-        "ROLLBACK_CONSOLE_ACCOUNT": console_account(cloud.home),
-        "ROLLBACK_PUSH_ACCOUNT": push_account(cloud.home),
-        "ROLLBACK_PUSH_AUDIENCE": push_audience(cloud.home),
-    }
-    for name, value in variables.items():
+    for name, value in build_settings(cloud, policies or folder).items():
         monkeypatch.setenv(name, value)
     operator.connect_to_cloud_identity(monkeypatch, cloud, folder)
     _forget()

@@ -257,16 +257,21 @@ def test_a_regression_during_the_watch_escalates_and_never_flips() -> None:
     assert len(world.platform.applied_shifts) == shifts
 
 
+def stop_traffic_at_shift(world: World) -> None:
+    """Nobody sends a request from the first shift on."""
+
+    def stop_traffic(verb: str, side: str) -> None:
+        if verb == "platform.shift":
+            world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
+
+    world.platform.hook = stop_traffic
+
+
 def test_without_traffic_it_ends_unverified_and_says_so() -> None:
     """Thin data is inconclusive, and inconclusive at the deadline is told as it is."""
     world = World()
     world.deploy_bad()
-
-    def nobody_comes_any_more(verb: str, side: str) -> None:
-        if verb == "platform.shift":
-            world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
-
-    world.platform.hook = nobody_comes_any_more
+    stop_traffic_at_shift(world)
     world.alert()
     world.pass_time(HOUR)
 
@@ -287,12 +292,7 @@ def test_a_recovery_that_requests_prove_late_is_verified_during_monitoring() -> 
     """Nobody came while it was verified; once enough requests work, people are told."""
     world = World()
     world.deploy_bad()
-
-    def nobody_comes_any_more(verb: str, side: str) -> None:
-        if verb == "platform.shift":
-            world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
-
-    world.platform.hook = nobody_comes_any_more
+    stop_traffic_at_shift(world)
     world.alert()
     world.pass_time(timedelta(minutes=8))
     [unverified] = world.rollbacks()
