@@ -37,7 +37,7 @@ DATA_APPROVAL_REASON = "documents change only after approval"
 
 
 def forecast_plan(
-    case: Case, plan: Plan, pace: SavedPace | None, before: Baseline | None = None
+    case: Case, plan: Plan, pace: SavedPace | None, baseline: Baseline | None = None
 ) -> DurationForecast:
     """Return how long the plan takes at that pace, counted from the detection of the incident."""
     incident, kind, now = case.incident, plan.header.scenario, case.now()
@@ -49,7 +49,7 @@ def forecast_plan(
         order=case.rollback.order,
         left=pace,
         now=now,
-        before=before,
+        baseline=baseline,
     )
     return ahead.after((now - incident.detected_at).total_seconds())
 

@@ -158,7 +158,7 @@ def read_forecast(
         left=reading.pace(policy.system),
         detected=incident.detected_at,
         now=now,
-        before=rollback.baseline,
+        baseline=rollback.baseline,
     )
 
 

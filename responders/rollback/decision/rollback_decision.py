@@ -196,11 +196,13 @@ def _baseline(case: Case, facts: DecisionFacts, decision: gate_evaluation.Decisi
     if counted is not None:
         everything = counts_by_function(counted, facts.inventory or {})
         requests = {name: one for name, one in everything.items() if name in decision.scope}
-    before, policy = baseline.record_baseline(window, requests, looks), case.policy
-    spared = policy.execution.verify_within.total_seconds() - EXPECTED_VERIFICATION_SECONDS
-    share = spared / baseline.BASELINE_DURATION.total_seconds()
-    is_verifiable = requests is None or expects_enough_requests(policy, decision.scenario, requests, share)
-    return replace(before, is_verifiable=is_verifiable)
+    execution, scenario = case.policy.execution, decision.scenario
+    spared = execution.verify_within.total_seconds() - EXPECTED_VERIFICATION_SECONDS
+    share = max(0.0, spared) / baseline.BASELINE_DURATION.total_seconds()
+    return replace(
+        baseline.record_baseline(window, requests, looks),
+        is_verifiable=requests is None or expects_enough_requests(case.policy, scenario, requests, share),
+    )
 
 
 def build_decided_plan(

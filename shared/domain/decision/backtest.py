@@ -67,15 +67,15 @@ def backtest_incident(
     incident: Incident, rollbacks: Iterable[Rollback], snapshots: Sequence[DecisionSnapshot], policy: Policy
 ) -> PastIncident:
     """Evaluate every decision about an incident again, in mode `act`; the strongest one counts."""
-    again = [new for old in snapshots if (new := evaluate_again(old, policy)) is not None]
-    actual, simulated = _describe_strongest(snapshots), _describe_strongest(again)
-    if len(again) < len(snapshots):
-        simulated, again = UNKNOWN, []
+    decisions = [new for old in snapshots if (new := evaluate_again(old, policy)) is not None]
+    actual, simulated = _describe_strongest(snapshots), _describe_strongest(decisions)
+    if len(decisions) < len(snapshots):
+        simulated, decisions = UNKNOWN, []
     is_changed = simulated not in (actual, UNKNOWN)
-    pairs = zip(snapshots, again, strict=True) if is_changed else ()
+    pairs = zip(snapshots, decisions, strict=True) if is_changed else ()
     changes = dict.fromkeys(line for pair in pairs for line in _compare_answers(*pair))
-    strongest = _find_strongest(again)
-    begun = [decision.at for decision in again if decision.outcome is Outcome.ROLLBACK]
+    strongest = _find_strongest(decisions)
+    begun_at = [decision.at for decision in decisions if decision.outcome is Outcome.ROLLBACK]
     return PastIncident(
         incident=incident.id,
         signal=incident.signal,
@@ -84,7 +84,7 @@ def backtest_incident(
         people=", ".join(dict.fromkeys(_find_responses(rollbacks))) or "nothing",
         mark=incident.mark.verdict if incident.mark is not None else "unmarked",
         changed_gates="; ".join(changes),
-        seconds_to_decision=(min(begun) - incident.detected_at).total_seconds() if begun else None,
+        seconds_to_decision=(min(begun_at) - incident.detected_at).total_seconds() if begun_at else None,
         gates=strongest.answers if strongest else (),
     )
 
@@ -205,6 +205,6 @@ def _compare_answers(old: DecisionSnapshot, new: DecisionSnapshot) -> Iterator[s
     """Yield a line for each gate that answers otherwise."""
     stored = {answer.gate: (answer.answer, answer.leads_to) for answer in old.answers}
     for answer in new.answers:
-        was, _ = earlier = stored.get(answer.gate, ("absent", ""))
+        earlier = stored.get(answer.gate, ("absent", ""))
         if earlier != (answer.answer, answer.leads_to):
-            yield f"{answer.gate}: {was} → {answer.answer} ({answer.reason})"
+            yield f"{answer.gate}: {earlier[0]} → {answer.answer} ({answer.reason})"

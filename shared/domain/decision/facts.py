@@ -94,7 +94,7 @@ class DecisionFacts(Struct, frozen=True):
 
     def onset_of(self, function: str) -> datetime:
         """When it began for one function: by the alerts that name it, or that name none."""
-        own = [one.started_at for one in self.alerts if one.function in (None, function)]
+        own = [alert.started_at for alert in self.alerts if alert.function in (None, function)]
         return min(own, default=self.onset)
 
     def assess(self, policy: Policy) -> FailureEvidence:
@@ -195,7 +195,7 @@ class DecisionFacts(Struct, frozen=True):
     def damage_findings(self) -> list[DamageFinding]:
         """The damage that one of the alerts tells of."""
         signals = {alert.signal for alert in self.alerts}
-        return [one for one in self.damage if one.signal in signals]
+        return [finding for finding in self.damage if finding.signal in signals]
 
 
 class ChangeSet(Struct, frozen=True):
@@ -270,7 +270,9 @@ def compare_traffic(
     target: Deployment, inventory: Inventory, deployments: tuple[Deployment, ...], policy: Policy
 ) -> ChangeSet:
     """Compare what is live with `target`, over the policy's functions; newest deployment first."""
-    newer = tuple(one for one in deployments if one.at >= target.at and one.id != target.id)
+    newer = tuple(
+        deployment for deployment in deployments if deployment.at >= target.at and deployment.id != target.id
+    )
     since: dict[str, datetime] = {}
     served_by: dict[str, datetime | None] = {}
     for function in policy.functions:
@@ -279,8 +281,12 @@ def compare_traffic(
             continue
         since[function] = _serving_since(live, target, newer)
         if not traffic.is_following_latest(live.service.traffic):
-            seen = [one.observed_at.get(function, one.at) for one in newer if _is_same_placement(one, live)]
-            served_by[function] = min((at for at in seen if at >= since[function]), default=None)
+            placed_at = [
+                deployment.observed_at.get(function, deployment.at)
+                for deployment in newer
+                if _is_same_placement(deployment, live)
+            ]
+            served_by[function] = min((at for at in placed_at if at >= since[function]), default=None)
     return ChangeSet(
         target=target,
         functions=since,
@@ -307,13 +313,23 @@ def _serving_since(live: LiveFunction, target: Deployment, newer: tuple[Deployme
     Not before its revisions were made; and, where traffic may have been moved to them later, not
     before the newest deployment that shows something else.
     """
-    then = target.functions[live.function].revisions
-    fresh = [live.revision(name) for name in live_shares(live) if name not in then]
-    made = [revision.created_at for revision in fresh if revision is not None]
+    placed = target.functions[live.function].revisions
+    fresh = [live.revision(name) for name in live_shares(live) if name not in placed]
+    created_at = [revision.created_at for revision in fresh if revision is not None]
     if traffic.is_following_latest(live.service.traffic):
-        moved = (one for one in newer if one.let_through and live.function in one.changed_functions)
-        return max([*made, *(one.at for one in moved if _is_same_placement(one, live))], default=target.at)
-    return max([*made, *(one.at for one in newer if not _is_same_placement(one, live))], default=target.at)
+        shifts = (
+            deployment
+            for deployment in newer
+            if deployment.let_through and live.function in deployment.changed_functions
+        )
+        return max(
+            [*created_at, *(deployment.at for deployment in shifts if _is_same_placement(deployment, live))],
+            default=target.at,
+        )
+    return max(
+        [*created_at, *(deployment.at for deployment in newer if not _is_same_placement(deployment, live))],
+        default=target.at,
+    )
 
 
 def function_differences(change: ChangeSet, inventory: Inventory) -> list[FunctionDifference]:

@@ -59,7 +59,9 @@ class DurationForecast(FrozenStruct):
 
     def __str__(self) -> str:
         verified = self.whole_seconds + (self.verify_seconds or 0.0)
-        left, whole = (describe_duration(timedelta(seconds=ceil(one))) for one in (self.seconds, verified))
+        left, whole = (
+            describe_duration(timedelta(seconds=ceil(seconds))) for seconds in (self.seconds, verified)
+        )
         to = f"last {self.last} in about {left}"
         if self.target_seconds is None:
             return to
@@ -101,11 +103,11 @@ def forecast_duration(
     left: SavedPace | None = None,
     detected: datetime | None = None,
     now: datetime | None = None,
-    before: Baseline | None = None,
+    baseline: Baseline | None = None,
 ) -> DurationForecast:
     """Forecast a plan, before it begins or as it runs; the target counts from `detected`, or now.
 
-    An undo is not verified, and an unpin repairs nothing: neither has a target. `before` tells
+    An undo is not verified, and an unpin repairs nothing: neither has a target. `baseline` tells
     whether enough requests are expected to verify it; None: they are.
     `left` is the pace as its worker last saved it; None: a full bucket.
     """
@@ -131,7 +133,7 @@ def forecast_duration(
         ahead = forecast_documents(max(took, remaining_document_seconds(steps)), documents, policy)
     else:
         target = recovery_target(policy.targets, scenario, severity).total_seconds()
-        verify = EXPECTED_VERIFICATION_SECONDS if before is None or before.is_verifiable else None
+        verify = EXPECTED_VERIFICATION_SECONDS if baseline is None or baseline.is_verifiable else None
         ahead = DurationForecast(took, took, target, verify_seconds=verify)
     if order is not None and order.way in (Direction.UNDO, Direction.UNPIN):
         verify = ahead.verify_seconds if order.way is Direction.UNPIN else 0.0
@@ -156,16 +158,16 @@ def remaining_duration(
     already no more of the quota, and less time by how long ago that was; nor does what stands in
     for another, while it is not begun.
     """
-    left = [
-        one
-        for one in steps
-        if one.status is StepStatus.BEGUN or (one.status is StepStatus.PENDING and not one.instead_of)
+    open_steps = [
+        step
+        for step in steps
+        if step.status is StepStatus.BEGUN or (step.status is StepStatus.PENDING and not step.instead_of)
     ]
-    if not any(one.writes for one in left):
+    if not any(step.writes for step in open_steps):
         return timedelta(0)
-    writes = sum(one.writes for one in left if not one.attempts)
+    writes = sum(step.writes for step in open_steps if not step.attempts)
     round_trip = 2 * EXPECTED_CALL_SECONDS + EXPECTED_SHIFT_SECONDS
-    chain = _chain_seconds(left, now)
+    chain = _chain_seconds(open_steps, now)
     if batch_size is not None:
         batches = max(1, ceil(writes / batch_size))
         return timedelta(seconds=max(batches * round_trip, chain) + (batches - 1) * delay.total_seconds())
@@ -191,16 +193,25 @@ def remaining_document_seconds(steps: Iterable[Step]) -> float:
     may begin. Not counted is what lies between portions, deaths above all, nor that in the end
     whoever was erased meanwhile is taken out.
     """
-    known = [(one, decode_position(one.operation or one.seen)) for one in steps if _expected_documents(one)]
-    going = [(one, there) for one, there in known if one.status not in ENDED_STEP_STATUSES]
-    left = [max(_expected_documents(one) - there.seen, 0) for one, there in going]
-    timed = [there for _, there in known if there.seen and there.seconds]
-    if not timed:
-        return sum(left) / INITIAL_WRITES_PER_SECOND
-    usual = sum(there.seconds for there in timed) / sum(there.seen for there in timed)
-    paces = [there.seconds / there.seen if there in timed else usual for _, there in going]
-    takes = [number * pace for number, pace in zip(left, paces, strict=True)]
-    return max([sum(takes) / max(sum(one.status is StepStatus.BEGUN for one, _ in going), 1), *takes])
+    positions = [
+        (step, decode_position(step.operation or step.seen)) for step in steps if _expected_documents(step)
+    ]
+    unfinished = [(step, position) for step, position in positions if step.status not in ENDED_STEP_STATUSES]
+    documents = [max(_expected_documents(step) - position.seen, 0) for step, position in unfinished]
+    timed_positions = [position for _, position in positions if position.seen and position.seconds]
+    if not timed_positions:
+        return sum(documents) / INITIAL_WRITES_PER_SECOND
+    usual = sum(position.seconds for position in timed_positions) / sum(
+        position.seen for position in timed_positions
+    )
+    paces = [
+        position.seconds / position.seen if position in timed_positions else usual
+        for _, position in unfinished
+    ]
+    durations = [number * pace for number, pace in zip(documents, paces, strict=True)]
+    return max(
+        [sum(durations) / max(sum(step.status is StepStatus.BEGUN for step, _ in unfinished), 1), *durations]
+    )
 
 
 def _expected_documents(step: Step) -> int:
@@ -210,11 +221,11 @@ def _expected_documents(step: Step) -> int:
 def _chain_seconds(steps: Iterable[Step], now: datetime | None) -> float:
     """Return the longest chain of dependent writes; a step that does not build is a shift."""
     ends: dict[str, float] = {}
-    for one in steps:  # the plan's order: predecessors come first
-        before = max((ends.get(name, 0.0) for name in one.after), default=0.0)
-        takes = EXPECTED_REBUILD_SECONDS if one.kind == REDEPLOY else EXPECTED_SHIFT_SECONDS
-        takes = max(0.0, takes + 2 * EXPECTED_CALL_SECONDS - _in_flight_seconds(one, now))
-        ends[one.name] = before + (takes if one.writes else 0.0)
+    for step in steps:  # the plan's order: predecessors come first
+        begins = max((ends.get(name, 0.0) for name in step.after), default=0.0)
+        takes = EXPECTED_REBUILD_SECONDS if step.kind == REDEPLOY else EXPECTED_SHIFT_SECONDS
+        takes = max(0.0, takes + 2 * EXPECTED_CALL_SECONDS - _in_flight_seconds(step, now))
+        ends[step.name] = begins + (takes if step.writes else 0.0)
     return max(ends.values(), default=0.0)
 
 

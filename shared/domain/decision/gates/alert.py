@@ -53,28 +53,30 @@ def still_true(case: GateInput) -> GateAnswer:
         reason = f"our own look through the data: {case.facts.damage_findings[0].reason}"
         return GateAnswer("still true", GateResult.PASS, reason)
     alerts, policy, level = case.facts.alerts, case.policy, case.facts.measure_level(case.policy)
-    meant = {one.signal: limit_signal(policy, one.signal, level) for one in alerts}
-    grave = [one for one in alerts if meant[one.signal].scenario is not ScenarioName.NONE]
+    signals = {alert.signal: limit_signal(policy, alert.signal, level) for alert in alerts}
+    grave = [alert for alert in alerts if signals[alert.signal].scenario is not ScenarioName.NONE]
     alarms = grave or alerts
-    seen = _find_evidence(case, grave)
+    reports = _find_evidence(case, grave)
     is_alone_enough = not policy.gates.second_source
-    worst = reduce(worse_severity, (meant[one.signal].severity for one in alarms), Severity.LOW)
-    reason = _describe_evidence(case, Counter(one.source for one in seen))
+    worst = reduce(worse_severity, (signals[alarm.signal].severity for alarm in alarms), Severity.LOW)
+    reason = _describe_evidence(case, Counter(report.source for report in reports))
     if any(
         _select_relevant(
-            case, [one for one in seen if is_alone_enough or one.source is not alert.source], alert
+            case,
+            [report for report in reports if is_alone_enough or report.source is not alert.source],
+            alert,
         )
         for alert in alarms
-        if meant[alert.signal].severity is worst  # a milder one confirms no graver one
+        if signals[alert.signal].severity is worst  # a milder alert confirms no graver alert
     ):
         return GateAnswer("still true", GateResult.PASS, reason)
-    stands = any(not one.is_over or _select_relevant(case, seen, one) for one in alerts)
-    if case.facts.requests is not None and not stands:
+    is_standing = any(not alert.is_over or _select_relevant(case, reports, alert) for alert in alerts)
+    if case.facts.requests is not None and not is_standing:
         return GateAnswer("still true", GateResult.STOP, f"every alert is over; {reason}", Outcome.IGNORE)
-    others = {one.source for one in seen} - {one.source for one in alarms}
+    others = {report.source for report in reports} - {alarm.source for alarm in alarms}
     missing = "no second source sees the same failure" if others else "no second source"
     is_refuted = all(_is_refuted(case, alert) for alert in alarms)
-    leads_to = Outcome.ASK if grave else Outcome.OBSERVE  # no one is asked about a warning
+    leads_to = Outcome.ASK if grave else Outcome.OBSERVE  # nobody is asked about a warning
     if grave and is_refuted:
         missing, leads_to = "enough requests show that it fails less than its level", Outcome.IGNORE
     return GateAnswer("still true", GateResult.UNKNOWN, f"{missing}: {reason}", leads_to)
@@ -86,8 +88,8 @@ def _is_refuted(case: GateInput, alert: AlertFact) -> bool:
     if not has_source(alert.signal, SignalSource.REQUESTS) or alert.source is EvidenceSource.PROBES:
         return False
     if alert.function is None:
-        evidence, whole = case.facts.assess(policy), sum_requests(requests.values())
-        return whole.total >= policy.gates.minimum_requests and not evidence.failing
+        evidence, total = case.facts.assess(policy), sum_requests(requests.values()).total
+        return total >= policy.gates.minimum_requests and not evidence.failing
     count = requests.get(alert.function, RouterRequests(0, 0))
     is_enough = count.total >= policy.gates.minimum_requests
     return is_enough and failure_ratio(count) <= function_level(policy)
@@ -120,14 +122,14 @@ def _find_evidence(case: GateInput, alarms: Iterable[AlertFact]) -> list[_Eviden
 def _is_degradation_counted(case: GateInput, signal: Signal) -> bool:
     """Return whether requests prove a ratio of all that fail, or the median function is slower."""
     facts, functions = case.facts, case.policy.functions
-    whole = sum_requests(count for name, count in (facts.requests or {}).items() if name in functions)
+    count = sum_requests(count for name, count in (facts.requests or {}).items() if name in functions)
     ratios = [condition.threshold for condition in signal.also if condition.unit is Unit.RATIO]
     slowdowns = facts.slowdowns.values()
     is_slow = bool(slowdowns) and median(slowdowns) > (signal.threshold or DEFAULT_SLOWDOWN)
-    return is_slow or any(has_failed(whole, ratio) for ratio in ratios)
+    return is_slow or any(has_failed(count, ratio) for ratio in ratios)
 
 
-def _select_relevant(case: GateInput, seen: Collection[_Evidence], alert: AlertFact) -> list[_Evidence]:
+def _select_relevant(case: GateInput, reports: Collection[_Evidence], alert: AlertFact) -> list[_Evidence]:
     """Select what is about the same failure as an alert.
 
     One that names no function is about the functions of its scenario; where the policy names none
@@ -135,45 +137,48 @@ def _select_relevant(case: GateInput, seen: Collection[_Evidence], alert: AlertF
     """
     if alert.function is not None:
         return [
-            evidence
-            for evidence in seen
-            if evidence.function == alert.function
-            or (
-                evidence.function is None
-                and not (evidence.source is EvidenceSource.PROBES and evidence.signal)
-            )
+            report
+            for report in reports
+            if report.function == alert.function
+            or (report.function is None and not (report.source is EvidenceSource.PROBES and report.signal))
         ]
     policy = case.policy
     if alert.signal == SLOWDOWN_SIGNAL:
-        counted = _is_degradation_counted(case, policy.signals[alert.signal])
+        is_counted = _is_degradation_counted(case, policy.signals[alert.signal])
         return [
-            evidence
-            for evidence in seen
-            if (evidence.source is not EvidenceSource.COUNTS and evidence.signal == alert.signal)
-            or (evidence.source is EvidenceSource.COUNTS and counted)
+            report
+            for report in reports
+            if (report.source is not EvidenceSource.COUNTS and report.signal == alert.signal)
+            or (report.source is EvidenceSource.COUNTS and is_counted)
         ]
-    declared = (name for name, one in policy.collections.items() if one.writers)
+    written = (name for name, collection in policy.collections.items() if collection.writers)
     about = {
         ScenarioName.COMPLETE: set[str](),
         ScenarioName.AUTH: scenario_functions(ScenarioName.AUTH, policy, ()),
-        ScenarioName.DATABASE: writer_functions(policy, declared),
+        ScenarioName.DATABASE: writer_functions(policy, written),
     }
     scenario = policy.signals[alert.signal].scenario
     if scenario not in about:
-        return [*seen]
-    failing = policy.functions.keys() & {one.function for one in seen}
+        return [*reports]
+    failing = policy.functions.keys() & {report.function for report in reports}
     is_down = measure_level(policy, failing, case.facts.requests or {}) is Severity.CRITICAL
     concerned = about[scenario] or (failing if is_down else set())
-    alike = {name for name, one in policy.signals.items() if one.scenario is scenario}
-    general = (one for one in seen if (one.signal in alike if one.signal else one.function is None))
-    return [*general, *(one for one in seen if one.function in concerned)]
+    alike = {name for name, signal in policy.signals.items() if signal.scenario is scenario}
+    general = (
+        report for report in reports if (report.signal in alike if report.signal else report.function is None)
+    )
+    return [*general, *(report for report in reports if report.function in concerned)]
 
 
-def _describe_evidence(case: GateInput, seen: Counter[EvidenceSource]) -> str:
-    counts = f"show {count_noun(seen[EvidenceSource.COUNTS], 'failing function')}"
+def _describe_evidence(case: GateInput, sources: Counter[EvidenceSource]) -> str:
+    counts = f"show {count_noun(sources[EvidenceSource.COUNTS], 'failing function')}"
     lines = (
-        count_noun(seen[EvidenceSource.PROBES], "probe fails", "probes fail"),
+        count_noun(sources[EvidenceSource.PROBES], "probe fails", "probes fail"),
         f"request counts {counts if case.facts.requests is not None else 'could not be read'}",
-        *(f"{count_noun(seen[one], 'open alert')} of {one}" for one in MONITORING_SOURCES if seen[one]),
+        *(
+            f"{count_noun(sources[source], 'open alert')} of {source}"
+            for source in MONITORING_SOURCES
+            if sources[source]
+        ),
     )
     return "; ".join(lines)

@@ -139,9 +139,9 @@ def test_a_last_shift_within_the_target_is_not_a_recovery_within_it() -> None:
 
 def test_too_few_requests_promise_no_verification() -> None:
     """Nobody knows when it is verified; the last shift is still announced."""
-    before = Baseline(NOW - timedelta(hours=1), NOW, RouterRequests(9, 0), is_verifiable=False)
+    baseline = Baseline(NOW - timedelta(hours=1), NOW, RouterRequests(9, 0), is_verifiable=False)
 
-    ahead = forecast_duration([shift("a")], BOOKSHOP, *OF_FUNCTIONS, before=before)
+    ahead = forecast_duration([shift("a")], BOOKSHOP, *OF_FUNCTIONS, baseline=baseline)
 
     assert ahead.fits
     assert str(ahead) == "last shift in about 9 s; too few requests are expected to verify it in time"
