@@ -52,7 +52,7 @@ from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus, app
 from shared.domain.signals import baseline, probe_signals
 from shared.domain.signals.breadth import count_failing
 from shared.domain.signals.declared_checks import expects_enough_requests
-from shared.domain.signals.health import working_functions
+from shared.domain.signals.health import RouterRequests, working_functions
 from shared.domain.signals.probe_signals import ProbeRecord
 from shared.domain.system_record import Budget, System
 from shared.ports.groups import Ports
@@ -195,14 +195,21 @@ def _baseline(case: Case, facts: DecisionFacts, decision: gate_evaluation.Decisi
     requests = None
     if counted is not None:
         everything = counts_by_function(counted, facts.inventory or {})
-        requests = {name: one for name, one in everything.items() if name in decision.scope}
-    execution, scenario = case.policy.execution, decision.scenario
-    spared = execution.verify_within.total_seconds() - EXPECTED_VERIFICATION_SECONDS
-    share = max(0.0, spared) / baseline.BASELINE_DURATION.total_seconds()
-    return replace(
-        baseline.record_baseline(window, requests, looks),
-        is_verifiable=requests is None or expects_enough_requests(case.policy, scenario, requests, share),
-    )
+        requests = {name: everything.get(name, RouterRequests(0, 0)) for name in decision.scope}
+    before = baseline.record_baseline(window, requests, looks)
+    return replace(before, is_verifiable=_is_verifiable(case.policy, decision.scenario, requests))
+
+
+def _is_verifiable(
+    policy: Policy, scenario: ScenarioName, requests: Mapping[str, RouterRequests] | None
+) -> bool:
+    """Return whether requests as in the hour before can verify a recovery within `verify_within`.
+
+    True where they could not be read.
+    """
+    counted_seconds = policy.execution.verify_within.total_seconds() - EXPECTED_VERIFICATION_SECONDS
+    share = counted_seconds / baseline.BASELINE_DURATION.total_seconds()
+    return requests is None or expects_enough_requests(policy, scenario, requests, share)
 
 
 def build_decided_plan(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
+from math import ceil
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -124,12 +125,19 @@ def combine_health(health: Health, checks: Mapping[str, Health]) -> Health:
 def expects_enough_requests(
     policy: Policy, scenario: ScenarioName, usual: Mapping[str, RouterRequests], share: float
 ) -> bool:
-    """Return whether this share of the usual requests is enough to verify a recovery."""
-    counts = {name: RouterRequests(int(count.total * share), 0) for name, count in usual.items()}
-    passing = {probe.name: ProbeAnswer(True, None) for probe in policy.probes}
-    counted = RequestCounts(counts, RouterRequests(policy.gates.minimum_requests, 0))
-    checks = evaluate_checks(policy, scenario, usual.keys(), counted, passing)
-    health = evaluate_health(usual.keys(), counts, {}, policy.gates)
+    """Return whether this share of the usual requests is enough to verify a recovery.
+
+    `usual` names every function that is restored; without any, probes alone verify it.
+    """
+    if share <= 0.0:
+        return False
+    enough = ceil(policy.gates.minimum_requests / share)
+    policy = replace(policy, gates=replace(policy.gates, minimum_requests=enough))
+    counts = {name: RouterRequests(count.total, 0) for name, count in usual.items()}
+    probes = {probe.name: ProbeAnswer(True, None) for probe in policy.probes}
+    counted = RequestCounts(counts, RouterRequests(enough, 0))
+    checks = evaluate_checks(policy, scenario, usual.keys(), counted, probes)
+    health = evaluate_health(usual.keys(), counts, probes, policy.gates)
     return combine_health(health, checks).verdict is HealthVerdict.WELL
 
 

@@ -214,7 +214,7 @@ def _describe_announcements(notices: Sequence[Announcement]) -> Iterator[str]:
     yield f"verified later than announced         {describe_seconds(delays)}"
     announced = sum(notice.fits is not None for notice in notices)
     yield f"announced, and not verified           {describe_share(announced - len(delays), announced)}"
-    for fits, label in ((True, "within"), (False, "MORE THAN")):
+    for fits, label in ((True, "within"), (False, "MORE THAN"), (None, "too few requests")):
         claims = [notice.is_true for notice in notices if notice.fits is fits and notice.is_true is not None]
         share = describe_share(claims.count(False), len(claims))
         yield f"wrong claims about the target         {label}: {share}"

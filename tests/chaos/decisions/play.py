@@ -380,17 +380,17 @@ class DecisionWorld(World):
         shift_delay = None
         if shifted_at := times.get("rollback.shifted"):
             shift_delay = (shifted_at - times["rollback.decided"]).total_seconds() - _read_seconds(shift)
-        if fits is None:
-            return Announcement(shift_delay, None, None, None)
         detections = {incident.id: incident.detected_at for incident in self.incidents()}
         end = rollback.verified_at or self.ports.clock.now()
         took = (end - detections[rollback.incident]).total_seconds()
-        is_late, is_open = took > _read_seconds(target), rollback.verified_at is None
+        limit = _read_seconds(target) if fits else self._find_target(rollback)
+        is_late, is_open = took > limit, rollback.verified_at is None
+        is_in_time = not is_open and not is_late
         return Announcement(
             shift_delay=shift_delay,
-            verified_delay=None if is_open else took - _read_seconds(verification),
-            fits=fits == "within",
-            is_true=None if is_open and not is_late else is_late is (fits != "within"),
+            verified_delay=None if is_open or not fits else took - _read_seconds(verification),
+            fits=None if fits is None else fits == "within",
+            is_true=None if is_open and not is_late else is_in_time is (fits == "within"),
         )
 
     def _count_questions(self, rollback: Rollback) -> int:

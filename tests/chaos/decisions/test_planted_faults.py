@@ -85,7 +85,7 @@ def moves_too_much(outcome: Outcome) -> bool:
 
 def claims_wrongly(outcome: Outcome) -> bool:
     """Return whether it was announced to be late, and was not."""
-    return any(not notice.fits and notice.is_true is False for notice in outcome.announcements)
+    return any(notice.fits is False and notice.is_true is False for notice in outcome.announcements)
 
 
 WAS_FALSE = attrgetter("is_false")
@@ -136,7 +136,7 @@ def test_a_release_that_fails_for_some_is_no_outage() -> None:
 
 
 def test_what_was_announced_is_compared_with_what_it_took() -> None:
-    """Both fit their target, as announced; one of them is never verified."""
+    """Both are announced to fit their target; the first one is never verified, and so is wrong."""
     delays = []
     for seed in (5012, 5175):
         [notice] = DecisionWorld(situations.draw_situation(seed)).play().announcements

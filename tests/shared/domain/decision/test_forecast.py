@@ -145,6 +145,8 @@ def test_too_few_requests_promise_no_verification() -> None:
 
     assert ahead.fits
     assert str(ahead) == "last shift in about 9 s; too few requests are expected to verify it in time"
+    late = str(ahead.after(700.0))
+    assert late.startswith("last shift in about 9 s, MORE THAN the target of 10 min; too few requests")
 
 
 @pytest.mark.parametrize("way", [Direction.UNDO, Direction.UNPIN])

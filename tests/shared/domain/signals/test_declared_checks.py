@@ -141,6 +141,7 @@ def test_the_health_of_all(health: Health, checks: dict[str, Health], expected: 
         pytest.param(1200, 1 / 60, True, id="enough in a minute of the hour"),
         pytest.param(1200, 1 / 600, False, id="too few in six seconds"),
         pytest.param(0, 1.0, False, id="no request"),
+        pytest.param(1200, -1.0, False, id="no time"),
     ],
 )
 def test_the_usual_requests_tell_whether_a_recovery_can_be_verified(
@@ -150,3 +151,16 @@ def test_the_usual_requests_tell_whether_a_recovery_can_be_verified(
     usual = {"getBook": RouterRequests(total, 0)}
 
     assert expects_enough_requests(BOOKSHOP, ScenarioName.FUNCTIONS, usual, share) is is_enough
+
+
+def test_requests_of_several_functions_are_counted_together() -> None:
+    """Each of eight functions sends one request in the time, and five are enough."""
+    usual = dict.fromkeys(BOOKSHOP.functions, RouterRequests(45, 0))
+    undeclared = replace(BOOKSHOP, verification={})
+
+    assert expects_enough_requests(undeclared, ScenarioName.FUNCTIONS, usual, 80 / 3600)
+
+
+def test_probes_alone_verify_what_has_no_function() -> None:
+    """A site that is restored needs no request."""
+    assert expects_enough_requests(BOOKSHOP, ScenarioName.COMPLETE, {}, 80 / 3600)
