@@ -19,8 +19,8 @@ from shared.domain.retention import RECORD_RETENTION
 from shared.policy_files.loader import load_policy
 
 DEFAULT_DAYS = 90
-COLUMNS = PastIncident.__struct_fields__[:-2]
-"""The time of the decision and the answers of all gates are in `--json`."""
+ONLY_IN_JSON = ("seconds_to_decision", "gates")
+COLUMNS = [name for name in PastIncident.__struct_fields__ if name not in ONLY_IN_JSON]
 
 
 def backtest(
@@ -40,7 +40,10 @@ def backtest(
     if as_json:
         print_json({"facts_since": since, "incidents": incidents, "figures": summarize(incidents)})
         return
-    print_line(f"{judged.system}: the facts of decisions are stored since {format_time(since)} UTC (30 days)")
+    print_line(
+        f"{judged.system}: facts of decisions are stored for 30 days (since {format_time(since)} UTC), "
+        "and longer for held incidents"
+    )
     headings = [name.replace("_", " ") for name in COLUMNS]
     print_table(headings, ([getattr(past, name) for name in COLUMNS] for past in incidents))
     _print_figures(incidents)

@@ -13,16 +13,16 @@ from shared.domain.decision.decision_snapshot import DecisionSnapshot, unpack_fa
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import APPROVAL_REQUIRED_GATE, evaluate_incident, require_approval
 from shared.domain.decision.gates.base import GateAnswer, Outcome
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import RIGHT, WRONG, Incident
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.signals import FUNCTION_SIGNAL, SHARE_SIGNAL
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Direction, Rollback
 from shared.domain.signals.failure_evidence import function_level
 from shared.domain.signals.health import failure_ratio
-from shared.domain.signals.probe_history import SLOWDOWN_SIGNAL
+from shared.domain.signals.probe_history import DEFAULT_SLOWDOWN, SLOWDOWN_SIGNAL
 
-MIN_MARKS = 10
+MIN_INCIDENTS = 10
 """Fewer give no interval that is worth a decision."""
 NORMAL_QUANTILE = 1.96
 """Of an interval of 95 %."""
@@ -40,7 +40,7 @@ FIGURES = (
     "automatic_rollbacks_right",
     "automatic_rollbacks_wrong",
     "automatic_rollbacks_unmarked",
-    "manual_rollbacks_that_automation_would_not_begin",
+    "wanted_rollbacks_that_automation_would_not_begin",
     "requests_for_approval_in_vain",
     "incidents_not_known",
 )
@@ -110,12 +110,13 @@ def evaluate_again(snapshot: DecisionSnapshot, policy: Policy) -> DecisionSnapsh
 def summarize(incidents: Sequence[PastIncident]) -> dict[str, int | str]:
     """Return the figures of what automation would do, by their names."""
     counts = Counter(name for incident in incidents for name in _name_figures(incident))
-    right, wrong, _, manual, *_ = (counts[name] for name in FIGURES)
+    right, wrong = counts["automatic_rollbacks_right"], counts["automatic_rollbacks_wrong"]
+    missed = counts["wanted_rollbacks_that_automation_would_not_begin"]
     seconds = [past.seconds_to_decision for past in incidents if past.seconds_to_decision is not None]
     return {
         **{name: counts[name] for name in FIGURES},
         "precision": _describe_share(right, wrong, "marks"),
-        "recall": _describe_share(right, manual, "right or manual rollbacks"),
+        "recall": _describe_share(right, missed, "wanted rollbacks"),
         "median_seconds_from_detection_to_decision": round(median(seconds)) if seconds else "none",
     }
 
@@ -126,17 +127,17 @@ def _name_figures(incident: PastIncident) -> Iterator[str]:
         yield "automatic_rollbacks_" + incident.mark
     elif incident.would_do == UNKNOWN:
         yield "incidents_not_known"
-    elif ORDERED in incident.people:
-        yield "manual_rollbacks_that_automation_would_not_begin"
+    elif incident.mark == RIGHT or (ORDERED in incident.people and incident.mark != WRONG):
+        yield "wanted_rollbacks_that_automation_would_not_begin"
     if incident.automation_did == Outcome.ASK and (REJECTED in incident.people or EXPIRED in incident.people):
         yield "requests_for_approval_in_vain"
 
 
-def _describe_share(right: int, others: int, what: str) -> str:
-    """Return the share of right rollbacks with its score interval (E. B. Wilson, 1927)."""
+def _describe_share(right: int, others: int, unit: str) -> str:
+    """Return `right` as a share of both, with its score interval (E. B. Wilson, 1927)."""
     total = right + others
-    if total < MIN_MARKS:
-        return f"too few to say ({total} of {MIN_MARKS} {what})"
+    if total < MIN_INCIDENTS:
+        return f"too few to say ({total} of {MIN_INCIDENTS} {unit})"
     share, square = right / total, NORMAL_QUANTILE**2 / total
     margin = sqrt(square * share * (1 - share) + square**2 / 4)
     low, high = ((share + square / 2 + side) / (1 + square) * 100 for side in (-margin, margin))
@@ -145,12 +146,12 @@ def _describe_share(right: int, others: int, what: str) -> str:
 
 def advise_threshold(signal: str, snapshots: Iterable[DecisionSnapshot], policy: Policy) -> str:
     """Return the threshold that would have held, by the highest ratio that was read."""
-    threshold = policy.signals[signal].threshold
+    threshold = policy.signals[signal].threshold or (DEFAULT_SLOWDOWN if signal == SLOWDOWN_SIGNAL else None)
     stored = (unpack_facts(snapshot.facts) for snapshot in snapshots if snapshot.facts)
     ratios = [ratio for facts in stored for ratio in _measure_ratios(signal, facts, policy)]
     highest = int(max(ratios, default=0.0) * 100)
-    if not highest or threshold is None:
-        return f"{signal}: the stored facts tell of no threshold that would have held"
+    if threshold is None or highest < threshold * 100:
+        return f"{signal}: the stored facts show no ratio above its threshold"
     is_bounded = signal != SLOWDOWN_SIGNAL
     holds = "no threshold" if is_bounded and highest >= 100 else f"a threshold of {highest + 1} %"
     crossed = f"this alert crossed {threshold * 100:.0f} %; it reached {highest} %"
@@ -162,12 +163,13 @@ def _measure_ratios(signal: str, facts: DecisionFacts, policy: Policy) -> list[f
     requests, least = facts.requests or {}, policy.gates.minimum_requests
     counted = {name: failure_ratio(count) for name, count in requests.items() if count.total >= least}
     if signal == SLOWDOWN_SIGNAL:
-        return [*facts.slowdowns.values()]
+        return [median(facts.slowdowns.values())] if facts.slowdowns else []
     if signal == FUNCTION_SIGNAL:
         alerted = {alert.function for alert in facts.alerts}
         return [ratio for name, ratio in counted.items() if not alerted.isdisjoint({None, name})]
-    if signal == SHARE_SIGNAL and counted:
-        return [sum(ratio > function_level(policy) for ratio in counted.values()) / len(counted)]
+    ratios = [failure_ratio(count) for count in requests.values() if count.total]
+    if signal == SHARE_SIGNAL and ratios:
+        return [sum(ratio > function_level(policy) for ratio in ratios) / len(ratios)]
     return []
 
 

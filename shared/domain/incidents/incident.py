@@ -130,8 +130,8 @@ class RootCauseAnalysis(FrozenStruct):
     """What the status page says of it, in the person's words; empty: nothing."""
 
 
-WRONG = "wrong"
-"""The verdict of a mark that limits automation; the other one is `right`."""
+RIGHT, WRONG = "right", "wrong"
+"""The verdicts of a mark; `wrong` limits automation."""
 
 
 class IncidentMark(FrozenStruct):

@@ -32,7 +32,10 @@ def test_a_rollback_is_listed_with_its_figures(monkeypatch: pytest.MonkeyPatch, 
 
     assert done.exit_code == 0, done.output
     first, headings, line, *figures = done.output.splitlines()
-    assert first == "bookshop: the facts of decisions are stored since 2026-01-31 12:20:00 UTC (30 days)"
+    assert first == (
+        "bookshop: facts of decisions are stored for 30 days (since 2026-01-31 12:20:00 UTC), "
+        "and longer for held incidents"
+    )
     assert headings.split("  ")[0] == "incident"
     said = [word.strip() for word in line.split("  ") if word.strip()]
     assert said == [

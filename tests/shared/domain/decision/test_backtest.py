@@ -198,9 +198,9 @@ def test_the_figures() -> None:
         "automatic_rollbacks_wrong": 1,
         "automatic_rollbacks_unmarked": 1,
         "precision": "too few to say (2 of 10 marks)",
-        "recall": "too few to say (3 of 10 right or manual rollbacks)",
+        "recall": "too few to say (3 of 10 wanted rollbacks)",
         "median_seconds_from_detection_to_decision": "none",
-        "manual_rollbacks_that_automation_would_not_begin": 2,
+        "wanted_rollbacks_that_automation_would_not_begin": 2,
         "requests_for_approval_in_vain": 2,
         "incidents_not_known": 1,
     }
@@ -252,15 +252,24 @@ def counted(**requests: RouterRequests) -> DecisionFacts:
         ),
         (
             "function_failure_rate",
-            [counted(getBook=RouterRequests(2, 2))],
-            "the stored facts tell of no threshold",
+            [counted(getBook=RouterRequests(100, 5))],
+            "the stored facts show no ratio above its threshold",
         ),
-        ("function_failure_rate", [change_facts(requests=None)], "the stored facts tell of no threshold"),
-        ("function_failure_rate", [], "the stored facts tell of no threshold"),
+        (
+            "function_failure_rate",
+            [counted(getBook=RouterRequests(2, 2))],
+            "the stored facts show no ratio above its threshold",
+        ),
+        (
+            "function_failure_rate",
+            [change_facts(requests=None)],
+            "the stored facts show no ratio above its threshold",
+        ),
+        ("function_failure_rate", [], "the stored facts show no ratio above its threshold"),
         (
             "frontend_unavailable",
             [counted(getBook=RouterRequests(100, 63))],
-            "the stored facts tell of no threshold",
+            "the stored facts show no ratio above its threshold",
         ),
     ],
 )
@@ -289,12 +298,16 @@ def test_only_the_function_of_the_alert_is_measured() -> None:
             {"requests": {"getBook": RouterRequests(100, 90), "payOrder": RouterRequests(100, 5)}},
             "it reached 50 %: a threshold of 51 % would have held",
         ),
-        (SHARE_SIGNAL, {"requests": {}}, "the stored facts tell of no threshold"),
-        (SLOWDOWN_SIGNAL, {"slowdowns": {"getBook": 1.2}}, "it reached 120 %: a threshold of 121 %"),
+        (SHARE_SIGNAL, {"requests": {}}, "the stored facts show no ratio above its threshold"),
+        (
+            SLOWDOWN_SIGNAL,
+            {"slowdowns": {"getBook": 0.1, "payOrder": 1.2, "listBooks": 3.0}},
+            "it reached 120 %: a threshold of 121 % would have held",
+        ),
     ],
 )
 def test_the_threshold_of_a_share_and_of_slowness(signal: str, facts: dict[str, Any], advice: str) -> None:
-    """Of the functions that fail at their level; of how much slower the slowest one is."""
+    """Of all functions with requests, those that fail; of how much slower the median is."""
     measured = Signal(Severity.HIGH, ScenarioName.FUNCTIONS, Mode.ACT, threshold=0.25)
     policy = replace(BOOKSHOP, signals={**BOOKSHOP.signals, signal: measured})
 
@@ -315,12 +328,23 @@ def test_every_gate_answers_and_the_time_to_the_decision_is_measured() -> None:
     assert backtest(BOOKSHOP, held).seconds_to_decision is None
 
 
-def test_the_recall_counts_manual_rollbacks() -> None:
-    """From ten rollbacks on that were wanted, by a mark or by a manual rollback."""
+@pytest.mark.parametrize(
+    ("missed", "recall"),
+    [
+        (past("nothing", "ask", "rolled back manually"), "80 %, with 95 % confidence 49 % to 94 %"),
+        (past("rollback of 1 function", "ask", mark="right"), "80 %, with 95 % confidence 49 % to 94 %"),
+        (
+            past("nothing", "ask", "rolled back manually", "wrong"),
+            "too few to say (8 of 10 wanted rollbacks)",
+        ),
+        (past("ask", "ask", "approved"), "too few to say (8 of 10 wanted rollbacks)"),
+    ],
+)
+def test_the_recall_counts_every_rollback_that_was_wanted(missed: PastIncident, recall: str) -> None:
+    """By a mark as right, or by a manual rollback that nobody marked as wrong."""
     right = [past("nothing", "rollback of 1 function", mark="right")] * 8
-    manual = [past("nothing", "ask", "rolled back manually")] * 2
 
-    assert summarize(right + manual)["recall"] == "80 %, with 95 % confidence 49 % to 94 %"
+    assert summarize([*right, missed, missed])["recall"] == recall
 
 
 def test_the_mark_of_an_incident_is_shown() -> None:
