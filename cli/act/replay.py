@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Annotated
 
 import typer
@@ -43,9 +43,9 @@ def replay(
     130 when it was stopped by Ctrl-C.
     """
     with connect_wiring(lambda _: {}, "stopped here; the other messages stay stored") as (wiring, _):
-        asked = Replay(wiring.inspection.dead_letters, topic, reason, yes=yes, as_json=as_json)
-        stuck = asked.run()
-    if not asked.found and not as_json:
+        replay = Replay(wiring.inspection.dead_letters, topic, reason, yes=yes, as_json=as_json)
+        stuck = replay.run()
+    if not replay.chosen and not as_json:
         print("no refused message matches" if topic or reason else "no refused message is stored")
     if stuck:
         raise typer.Exit(REFUSED)
@@ -55,20 +55,18 @@ def replay(
 class Replay:
     """One pass over all refused messages that are stored."""
 
-    _letters: DeadLetters
-    _topic: str
-    _reason: str
+    letters: DeadLetters
+    topic: str
+    reason: str
     _: KW_ONLY
     yes: bool
     as_json: bool
-
-    def __post_init__(self) -> None:
-        self._is_over: dict[tuple[str, str], bool] = {}
-        """Whether a message, by its source and id, was replayed; absent: not pulled yet."""
-        self._sent: set[tuple[str, str]] = set()
-        """The replayed messages, by topic and the id under which each was first published there."""
-        self.found = 0
-        """The number of messages that fit the filters, or came back."""
+    is_over: dict[tuple[str, str], bool] = field(init=False, default_factory=dict)
+    """Whether a message, by its source and id, was replayed; absent: not pulled yet."""
+    sent: set[tuple[str, str]] = field(init=False, default_factory=set)
+    """The replayed messages, by topic and the id under which each was first published there."""
+    chosen: int = field(init=False, default=0)
+    """The number of messages that fit the filters, or came back."""
 
     def run(self) -> int:
         """Return how many chosen messages were not replayed. Raises: Rejected, Unavailable.
@@ -80,31 +78,31 @@ class Replay:
         try:
             for letter in self._pull_messages(held):
                 name = letter.source, letter.id
-                if name not in self._is_over:
+                if name not in self.is_over:
                     chosen = self._is_chosen(letter)
-                    self._is_over[name] = chosen and self._replay(letter)
-                    stuck += chosen and not self._is_over[name]
-                elif self._is_over[name]:  # stored twice, or its lease expired
+                    self.is_over[name] = chosen and self._replay(letter)
+                    stuck += chosen and not self.is_over[name]
+                elif self.is_over[name]:  # stored twice, or its lease expired
                     self._acknowledge(letter)
-                if self._is_over[name]:
+                if self.is_over[name]:
                     del held[letter.handle]
         finally:
-            self._letters.release(held.values())
+            self.letters.release(held.values())
         return stuck
 
     def _pull_messages(self, held: dict[str, DeadLetter]) -> Iterator[DeadLetter]:
         """Yield and hold every message; pull one by one where each needs an answer."""
-        while pulled := self._letters.pull(MAX_MESSAGES_PER_PULL if self.yes else 1):
+        while pulled := self.letters.pull(MAX_MESSAGES_PER_PULL if self.yes else 1):
             held.update({letter.handle: letter for letter in pulled})
             yield from pulled
 
     def _is_chosen(self, letter: DeadLetter) -> bool:
         """Return whether it fits the filters and is confirmed, or came back in this run."""
         came_back = self._is_returned(letter)
-        named = not self._topic or letter.source.rpartition("/")[2] == self._topic
-        if not (came_back or (named and self._reason in letter.reason)):
+        named = not self.topic or letter.source.rpartition("/")[2] == self.topic
+        if not (came_back or (named and self.reason in letter.reason)):
             return False
-        self.found += 1
+        self.chosen += 1
         if self.yes and self.as_json:
             return True
         typer.echo(_format_letter(letter), err=self.as_json)
@@ -116,7 +114,7 @@ class Replay:
 
     def _is_returned(self, letter: DeadLetter) -> bool:
         """Return whether this run has sent it before: sending it again would never end."""
-        return (letter.source, _first_id(letter)) in self._sent
+        return (letter.source, _first_id(letter)) in self.sent
 
     def _replay(self, letter: DeadLetter) -> bool:
         """Replay a message; return whether it is back on its topic."""
@@ -134,18 +132,18 @@ class Replay:
             return "its topic is unknown"
         beginnings = {REPLAYED_FROM: _first_id(letter), FIRST_PUBLISHED_AT: letter.published_at.isoformat()}
         try:
-            self._letters.resend(replace(letter, attributes={**letter.attributes, **beginnings}))
+            self.letters.resend(replace(letter, attributes={**letter.attributes, **beginnings}))
         except Rejected as refused:
             return str(refused)
         except Ambiguous as lost:
             raise Ambiguous(f"{letter.id} is stored, and may be replayed as well: {lost}") from lost
-        self._sent.add((letter.source, _first_id(letter)))
+        self.sent.add((letter.source, _first_id(letter)))
         return ""
 
     def _acknowledge(self, letter: DeadLetter) -> None:
         """Delete the stored message, once it was replayed."""
         try:
-            self._letters.acknowledge(letter)
+            self.letters.acknowledge(letter)
         except (Rejected, Unavailable) as failed:
             raise Unavailable(f"{letter.id} is replayed, and may still be stored: {failed}") from failed
 

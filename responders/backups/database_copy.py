@@ -164,11 +164,11 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
             "faults": after.faults,
             "waiting": after.waiting,
         }
-        said = []
+        notices = []
         if name in NOTICE_SEVERITIES:
             lines = "\n".join(notice_lines(name, after, self._policy))
-            said = create_notices(self._policy, after.id, NOTICE_SEVERITIES[name], name, lines, now)
-        return [system_event(after.system, f"{name}:{after.id}", name, now, ACTOR, **facts)], said
+            notices = create_notices(self._policy, after.id, NOTICE_SEVERITIES[name], name, lines, now)
+        return [system_event(after.system, f"{name}:{after.id}", name, now, ACTOR, **facts)], notices
 
 
 def _event_name(before: DatabaseCopy, after: DatabaseCopy) -> str:

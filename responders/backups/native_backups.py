@@ -62,15 +62,15 @@ def _find_faults(ports: Ports, policy: Policy, now: datetime) -> tuple[str, ...]
 
 def _save_status(ports: Ports, policy: Policy, document: Document, after: ManagedBackupStatus) -> None:
     known, now = tuple((document.fields or {}).get("faults", ())), after.looked_at
-    said = []
+    notices = []
     events = []
     if after.faults != known:
         name = "backups.missing" if after.faults else "backups.complete"
-        said = _build_notices(policy, after, now)
+        notices = _build_notices(policy, after, now)
         key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
         events = [system_event(policy.system, key, name, now, ACTOR, faults=after.faults)]
     with suppress(Moved):  # another instance has looked, and told
-        commit_with_notices(ports, [document.build_write(after), *events], said)
+        commit_with_notices(ports, [document.build_write(after), *events], notices)
 
 
 def _build_notices(policy: Policy, after: ManagedBackupStatus, now: datetime) -> list[Notice]:

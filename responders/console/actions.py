@@ -115,8 +115,9 @@ class ConsoleActions:
             return "; ".join(found)
         token = self._ports.operators.own_token.token(command_fingerprint(content))
         message = self._ports.bus.publish(topics.COMMANDS, json.dumps({**content, TOKEN_KEY: token}).encode())
-        asked = {"command": content["id"], "message": message, "back": own_path(visit.form.get("back", "/"))}
-        return redirect_response(visit, f"/said?{urlencode(asked)}")
+        back = own_path(visit.form.get("back", "/"))
+        parameters = {"command": content["id"], "message": message, "back": back}
+        return redirect_response(visit, f"/said?{urlencode(parameters)}")
 
     def answer(self, visit: ConsoleRequest) -> Facts:
         """What became of a command."""

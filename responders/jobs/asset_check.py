@@ -89,16 +89,16 @@ def _save_status(
     previous: AssetProtectionStatus | None,
     status: AssetProtectionStatus,
 ) -> None:
-    said = []
+    notices = []
     events = []
     if status.notified_faults != (previous.notified_faults if previous else frozenset()):
         now = status.looked_at
         name = "assets.amiss" if status.notified_faults else "assets.kept"
-        said = _build_notices(policy, status)
+        notices = _build_notices(policy, status)
         key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
         events = [system_event(policy.system, key, name, now, ACTOR, found=status.lines)]
     with suppress(Moved):  # another instance has looked, and told
-        commit_with_notices(ports, [document.build_write(status), *events], said)
+        commit_with_notices(ports, [document.build_write(status), *events], notices)
 
 
 def _build_notices(policy: Policy, status: AssetProtectionStatus) -> list[Notice]:

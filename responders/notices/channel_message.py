@@ -50,6 +50,7 @@ def gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> NoticeC
     known = reading.status_page_record(incident) or StatusPageRecord()
     state = mark_rollback(public_state(policy, incident, now), newest)
     record = reading.observe_parts(policy, state, known, now)
-    states = [one.decode(PublicState) for one in ports.store.query(Query(public_history_path(policy.system)))]
+    documents = ports.store.query(Query(public_history_path(policy.system)))
+    states = [document.decode(PublicState) for document in documents]
     hold = read_hold(reading, newest, now)
     return NoticeContext(policy, incident, known_rollbacks, states, now, record, hold)

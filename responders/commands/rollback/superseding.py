@@ -148,7 +148,7 @@ def build_supersede_writes(
     waits = system.incident_ended_at is None and newest.fields is not None
     waits = waits and newest.path not in {one.path for one in under_way}
     writes = []
-    said = []
+    notices = []
     for document in (*under_way, *((newest,) if waits else ())):
         rollback, now = document.decode(Rollback), document.read_at
         place = ports.store.get(incident_path(rollback.incident))
@@ -162,7 +162,7 @@ def build_supersede_writes(
             incident = replace(incident, due_at=now)
             lines = format_shell_lines(policy.system, incident.id, "accept")
             event = f"superseded-{incident.rollbacks}"
-            said = create_incident_notices(policy, incident, event, note, now, to_paste=lines)
+            notices = create_incident_notices(policy, incident, event, note, now, to_paste=lines)
             writes += public_state_writes(policy, incident, now)
         else:
             changes |= {"cancel_requested": f"superseded by {successor}, {order}", "due_at": now}
@@ -170,4 +170,4 @@ def build_supersede_writes(
         draft = CommitDraft((told,), changes)
         writes += build_rollback_writes(rollback, document, draft, ports.ids)
         writes.append(place.build_update(incident))
-    return writes, said
+    return writes, notices

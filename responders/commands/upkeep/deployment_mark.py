@@ -67,5 +67,6 @@ def _find_deployment(asked: CommandRequest) -> tuple[Document, Deployment]:
 
 def build_unknown_deployment_refusal(store: Reader, system: str, deployment: str) -> Refused:
     """What is said of a deployment that is not known, with the nearest that are."""
-    known = [str((one.fields or {})["id"]) for one in store.query(Query.equal("deployments", system=system))]
-    return Refused(f"deployment {deployment} is not known in {system}{suggest_names(deployment, known)}")
+    documents = store.query(Query.equal("deployments", system=system))
+    names = [str((document.fields or {})["id"]) for document in documents]
+    return Refused(f"deployment {deployment} is not known in {system}{suggest_names(deployment, names)}")

@@ -73,7 +73,8 @@ def check_recovery(ports: Ports, policies: Policies, name: str) -> None:
         return
     past = _read_rollbacks(ports, incident)
     system = ports.store.get(system_path(incident.system))
-    alerts = [one.decode(Alert) for one in ports.store.query(Query.equal("alerts", incident=incident.id))]
+    documents = ports.store.query(Query.equal("alerts", incident=incident.id))
+    alerts = [document.decode(Alert) for document in documents]
     changes = [incident.detected_at, *(one.received_at for one in alerts if one.is_open)]
     ended = (one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"])
     changes += filter(None, ended)

@@ -156,8 +156,11 @@ def build_late_verification(
     Too few requests were counted in time, and enough are since. Monitoring ends when it would have.
     """
     is_waiting = case.rollback.verified_at is None and case.incident.status is IncidentStatus.VERIFYING
-    is_waiting, documents = is_waiting and case.rollback.way is not Direction.REPAIR, find_data_half(case)
-    if not is_waiting or health.verdict is not HealthVerdict.WELL or (documents and documents.is_urgent):
+    is_repair, is_well = case.rollback.way is Direction.REPAIR, health.verdict is HealthVerdict.WELL
+    if not is_waiting or is_repair or not is_well:
+        return None
+    documents = find_data_half(case)
+    if documents is not None and documents.is_urgent:
         return None
     turn = _build_monitoring_transition(case, health, steps)
     find_further = partial(find_unanswered_alerts, case, steps)

@@ -23,7 +23,7 @@ def operation_state(operation: Any) -> OperationState:
 
 def list_items(call: Any, field: str, request: dict[str, Any], max_pages: int | None = None) -> list[Any]:
     """List all items, a deadline for each page. Raises: Unavailable, also for missing parts."""
-    found = []
+    items = []
     with translate_errors():
         for number, page in enumerate(call(request, retry=None, timeout=READ_TIMEOUT_SECONDS).pages):
             if number == max_pages:
@@ -31,8 +31,8 @@ def list_items(call: Any, field: str, request: dict[str, Any], max_pages: int | 
             unreachable = list(getattr(page, "unreachable", ()))
             if unreachable:
                 raise Unavailable(f"the list of {field} lacks {', '.join(unreachable)}")
-            found += getattr(page, field)
-    return found
+            items += getattr(page, field)
+    return items
 
 
 def list_operations(client: Any, name: str, only: str = "") -> Iterator[Any]:

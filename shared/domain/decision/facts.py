@@ -156,15 +156,13 @@ class DecisionFacts(Struct, frozen=True):
         They share the budget of false alarms. The repeats of one failed answer fail together: only
         a whole check with all of them counts.
         """
-        level, counts = function_level(policy), self.probe_counts
-        false_alarms = FALSE_ALARMS / max(1, len(policy.probes))
+        probes = [probe for probe in policy.probes if not probe.external]
+        level, false_alarms = function_level(policy), FALSE_ALARMS / max(1, len(probes))
+        counts = ((probe, self.probe_counts.get(probe.name)) for probe in probes)
         return [
             probe
-            for probe in policy.probes
-            if not probe.external
-            and probe.name in counts
-            and counts[probe.name].total > PROBE_REPEATS
-            and has_failed(counts[probe.name], level, false_alarms)
+            for probe, count in counts
+            if count and count.total > PROBE_REPEATS and has_failed(count, level, false_alarms)
         ]
 
     def find_slow_probes(self, policy: Policy) -> list[Probe]:

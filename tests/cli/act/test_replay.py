@@ -322,7 +322,7 @@ def test_what_was_refused_again_is_told_whatever_was_asked_for() -> None:
     letters.keep(letter("a", reason="not known"))
     run = Replay(letters, "", "not known", yes=True, as_json=True)
 
-    assert (run.run(), run.found) == (1, 2)
+    assert (run.run(), run.chosen) == (1, 2)
 
 
 def test_a_message_that_is_kept_twice() -> None:

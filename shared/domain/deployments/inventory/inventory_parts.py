@@ -296,7 +296,7 @@ class WholeInventory(FrozenStruct):
 
     @property
     def function_states(self) -> dict[str, FunctionState]:
-        """The functions by name; empty, too, where they could not be read."""
+        """The functions by name; empty, too, where `functions` says that they were not read."""
         return self.functions or {}
 
 
