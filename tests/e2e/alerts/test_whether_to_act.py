@@ -103,9 +103,19 @@ def wait_for_copies(world: World) -> None:
 
 
 def assert_pay_order_is_rebuilt(world: World) -> None:
-    """The rollback builds `payOrder` again, once, and its plan says so."""
-    assert any("payOrder is rebuilt" in line for line in carried_out(world).reported)
+    """The rollback builds `payOrder` again, once, and its plan says so.
+
+    It may be part of an extension: what a probe proves goes back before the rest of the release.
+    """
+    judged(world, "the plan to rebuild payOrder", plans_to_rebuild_pay_order)
+    carried_out(world)
     assert world.evidence.builds() == {"payOrder": 1}
+
+
+def plans_to_rebuild_pay_order(rollback: Rollback) -> bool:
+    """Whether the plan of the rollback reports that `payOrder` is rebuilt."""
+    reported = rollback.plan.reported if rollback.plan else ()
+    return any("payOrder is rebuilt" in line for line in reported)
 
 
 def escalated(world: World) -> tuple[Rollback, str]:
@@ -240,10 +250,17 @@ def test_the_image_of_the_target_was_cleaned_up(world: World) -> None:
 
     world.alert()
     assert_pay_order_is_rebuilt(world)
-    [built] = world.live.pop("payOrder")
+    [built] = world.live["payOrder"]
     assert built != gone
+    others = set(world.policy.functions) - {"payOrder"}
+    judged(world, "the rest of the release", lambda _: all(is_back(world, name) for name in others))
     shifted = {name.rpartition("/")[2] for name in world.evidence.operations().values()}
-    assert shifted >= {name.lower() for name in set(world.policy.functions) - {"payOrder"}}
+    assert shifted >= {name.lower() for name in others}
+
+
+def is_back(world: World, function: str) -> bool:
+    """Whether a function serves what it served before the release."""
+    return world.live[function] == world.stable[function]
 
 
 def test_a_deployment_of_which_every_hint_was_lost(world: World) -> None:
