@@ -24,7 +24,7 @@ from shared.domain.reports.markdown import render_markdown
 from shared.domain.reports.monthly_stats import tally_incident
 from shared.domain.reports.report import IncidentReport, ReportFacts, build_report
 from shared.domain.retention import RECORD_RETENTION
-from shared.domain.signals.health import sum_requests
+from shared.domain.signals.health import MAX_COUNT_DELAY, sum_requests
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.audit_reader import AuditReader
@@ -167,15 +167,13 @@ def count_impact(
         calls["users"] = partial(metrics.count_matching, policy.outage.users, since, until)
     moved = _move_window(ports, incident)
     is_counted = known.moved is not None and known.before_move is not None
-    if not is_counted and moved is not None and now >= moved[1] + filed_report.MAX_COUNT_DELAY:
+    if not is_counted and moved is not None and now >= moved[1] + MAX_COUNT_DELAY:
         calls["moved"] = partial(metrics.requests, *moved)
         calls["before"] = partial(metrics.requests, moved[0] - (moved[1] - moved[0]), moved[0])
     answers = call_all(ports, calls)
     during, before = (answer_or_none(answers.get(name)) for name in ("moved", "before"))
     requests = answer_or_none(answers.get("requests"))
-    complete_until = (
-        now - filed_report.MAX_COUNT_DELAY if until > now - filed_report.MAX_COUNT_DELAY else None
-    )
+    complete_until = now - MAX_COUNT_DELAY if until > now - MAX_COUNT_DELAY else None
     return ImpactCounts(
         requests=known.requests if requests is None else sum_requests(requests.values()),
         moved=known.moved if during is None else sum_requests(during.values()),

@@ -49,7 +49,8 @@ from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, add_report_line, is_duration_reported, step_path
 from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus, approvers
-from shared.domain.signals import baseline, probe_signals
+from shared.domain.signals import probe_signals
+from shared.domain.signals.baseline import BASELINE_DURATION, Baseline, baseline_window, record_baseline
 from shared.domain.signals.breadth import count_failing
 from shared.domain.signals.declared_checks import expects_enough_requests
 from shared.domain.signals.health import RouterRequests, working_functions
@@ -123,13 +124,15 @@ def decide_rollback(case: Case) -> bool:
     }
     if case.rollback.overrides:
         told["overridden"] = [encode(answer) for answer in decision.overridden]
-    before = _baseline(case, gathered.facts, decision) if decision.outcome is Outcome.ROLLBACK else None
+    baseline = (
+        _read_baseline(case, gathered.facts, decision) if decision.outcome is Outcome.ROLLBACK else None
+    )
     match decision.outcome:
         case Outcome.HOLD:
             turn = build_hold_transition(case, decision.reason, told)
             return not case.commit_transition(replace(turn, writes=stored))
-        case Outcome.ROLLBACK if plan is not None and before is not None:
-            turn = _build_start_transition(case, gathered, decision, plan, before, told)
+        case Outcome.ROLLBACK if plan is not None and baseline is not None:
+            turn = _build_start_transition(case, gathered, decision, plan, baseline, told)
             case.commit_transition(replace(turn, writes=(*turn.writes, *stored)))
             return True
         case Outcome.ASK if plan is not None:
@@ -170,14 +173,14 @@ def _build_snapshot_writes(
     return (Put(f"{snapshots_path(rollback.id)}/{number}", encode(snapshot)),)
 
 
-def _baseline(case: Case, facts: DecisionFacts, decision: gate_evaluation.Decision) -> baseline.Baseline:
+def _read_baseline(case: Case, facts: DecisionFacts, decision: gate_evaluation.Decision) -> Baseline:
     """Return what routers and probes saw of the plan's functions in the hour before the onset.
 
     A service without an answer leaves its part unknown. Probe results are stored for half an hour,
     so they cover the last part.
     """
     onset = facts.onset if facts.alerts else case.now()
-    window = baseline.baseline_window(onset, decision.change.functions.values())
+    window = baseline_window(onset, decision.change.functions.values())
     ports, system = case.ports, case.policy.system
     case.extend_lease(parallel_calls.CALL_TIMEOUT_SECONDS)
     answers = parallel_calls.call_all(
@@ -196,8 +199,8 @@ def _baseline(case: Case, facts: DecisionFacts, decision: gate_evaluation.Decisi
     if counted is not None:
         everything = counts_by_function(counted, facts.inventory or {})
         requests = {name: everything.get(name, RouterRequests(0, 0)) for name in decision.scope}
-    before = baseline.record_baseline(window, requests, looks)
-    return replace(before, is_verifiable=_is_verifiable(case.policy, decision.scenario, requests))
+    baseline = record_baseline(window, requests, looks)
+    return replace(baseline, is_verifiable=_is_verifiable(case.policy, decision.scenario, requests))
 
 
 def _is_verifiable(
@@ -208,7 +211,7 @@ def _is_verifiable(
     True where they could not be read.
     """
     counted_seconds = policy.execution.verify_within.total_seconds() - EXPECTED_VERIFICATION_SECONDS
-    share = counted_seconds / baseline.BASELINE_DURATION.total_seconds()
+    share = counted_seconds / BASELINE_DURATION.total_seconds()
     return requests is None or expects_enough_requests(policy, scenario, requests, share)
 
 
@@ -293,13 +296,13 @@ def _build_start_transition(
     gathered: CollectedFacts,
     decision: gate_evaluation.Decision,
     plan: Plan,
-    before: baseline.Baseline,
+    baseline: Baseline,
     told: Mapping[str, Any],
 ) -> Transition:
     """Freeze the plan and take the system's slot, in one commit, before any effect."""
     now, rollback = case.now(), case.rollback
     automatic = rollback.order is None
-    ahead = approval.forecast_plan(case, plan, gathered.facts.pace, before)
+    ahead = approval.forecast_plan(case, plan, gathered.facts.pace, baseline)
     is_breach = _must_revoke_sessions(case, gathered)
     revoked = (build_revocation_command(rollback, case.policy, now),) if is_breach else ()
     documents = find_data_half(case, begins=True)
@@ -324,13 +327,13 @@ def _build_start_transition(
             "plan": plan.header.fingerprint,
             "reported": plan.header.reported,
             "forecast": str(ahead),
-            "before": encode(before),
+            "before": encode(baseline),
         },
         changes={
             "status": RollbackStatus.RUNNING,
             "outcome": "",  # of a question, if there was one
             "plan": plan.header,
-            "baseline": before,
+            "baseline": baseline,
             "gates": tuple(told["gates"]),
             "overrides": tuple(replace(one, skipped=tuple(told["overridden"])) for one in rollback.overrides),
         },

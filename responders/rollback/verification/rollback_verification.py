@@ -29,13 +29,12 @@ from shared.domain.incidents.incident import IncidentStatus, failing_again_at, w
 from shared.domain.incidents.recovery_times import choose_time_names
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
-from shared.domain.reports.filed_report import MAX_COUNT_DELAY
 from shared.domain.rollback.plan import Step, unreached_steps
 from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.alert_conditions import open_condition_lines
 from shared.domain.signals.breadth import FEATURE_LEVELS
-from shared.domain.signals.health import Health, HealthVerdict, failing_functions
+from shared.domain.signals.health import MAX_COUNT_DELAY, Health, HealthVerdict, failing_functions
 from shared.domain.signals.registry import SignalSource, has_source
 from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind, StepVerdict

@@ -19,12 +19,12 @@ from shared.domain.policy.execution_limits import Execution, WriteQuota
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.reports.filed_report import MAX_COUNT_DELAY
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
 from shared.domain.rollback.rollback import Direction, RollbackRequest
 from shared.domain.rollback.write_quota import SavedPace, TokenBucket, resume_pace
 from shared.domain.rollback.write_ramp import INITIAL_WRITES_PER_SECOND
 from shared.domain.signals.baseline import Baseline
+from shared.domain.signals.health import MAX_COUNT_DELAY
 
 EXPECTED_CALL_SECONDS = 0.2
 EXPECTED_REFUSAL_RATIO = 0.05

@@ -4,9 +4,8 @@ from datetime import datetime, timedelta
 
 from shared.core.codec import StoredDocument, documents_of
 from shared.domain.reports.impact import ImpactCounts
+from shared.domain.signals.health import MAX_COUNT_DELAY
 
-MAX_COUNT_DELAY = timedelta(minutes=3)
-"""The routers' counts of a request are visible at most this much later (shared.ports.platform)."""
 FILING_DELAY = MAX_COUNT_DELAY + timedelta(minutes=1)
 """So long after the end a report is written."""
 MAX_METRICS_WAIT = timedelta(minutes=15)

@@ -1,6 +1,7 @@
 """Is it well? What routers counted and probes saw, judged; with "not known" as an answer."""
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 from enum import StrEnum
 from math import lgamma, log
 
@@ -11,6 +12,8 @@ from shared.core import text
 from shared.core.redaction import redact_personal_data
 from shared.domain.policy.gate_limits import Gates
 
+MAX_COUNT_DELAY = timedelta(minutes=3)
+"""The routers' counts of a request are visible at most this much later (shared.ports.platform)."""
 RESOLUTION = 0.7
 """The test tells a failure ratio at its level from one of this part of it."""
 FALSE_ALARMS = 1e-3
