@@ -222,6 +222,14 @@ def test_the_last_sentence_names_missed_targets() -> None:
 
 
 @pytest.mark.parametrize(
+    ("missed", "holds", "code"), [([], True, 0), (["decision"], True, 3), (["decision"], False, 1)]
+)
+def test_a_missed_target_fails_the_demo(missed: list[str], code: int, *, holds: bool) -> None:
+    """A broken invariant weighs more than a missed target."""
+    assert demo.find_exit_code(missed, holds=holds) == code
+
+
+@pytest.mark.parametrize(
     ("name", "choice"),
     [
         ("SYSTEM", "example"),

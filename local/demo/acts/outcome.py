@@ -72,8 +72,11 @@ class OutcomeAct(DemoAct):
             )
             for phase in took
         ]
-        self._screen.missed += [one.name for one in took if one.target and not one.is_within_target]
         self._screen.table(("", "phase", "took", "target"), rows)
+        if not self._scene.lost.broken:  # else nobody recovers it in time
+            self._screen.missed += [
+                phase.name for phase in took if phase.target and not phase.is_within_target
+            ]
 
     def show_laws(self, before: StateBefore) -> bool:
         """Whether every invariant holds; each is shown, with what breaks it."""
