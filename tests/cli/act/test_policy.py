@@ -92,7 +92,7 @@ def test_a_dry_run_publishes_nothing(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (STRICT.replace("50 #", "many #"), "edited.yaml:96: "),
+        (STRICT.replace("50 #", "many #"), "edited.yaml:102: "),
         (STRICT.replace("project: bookshop-prod", "project: other-prod"), "only an apply changes systems"),
         (STRICT.replace("system: bookshop", "system: other"), "belongs to system bookshop already"),
         (STRICT.replace("The Bookshop", "No"), "edited.yaml:4: No: write false, or quote it as text"),

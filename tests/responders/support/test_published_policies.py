@@ -117,7 +117,7 @@ def test_each_change_is_in_the_audit_log_once_with_its_difference(installed: Ins
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (json.dumps({"bookshop.yaml": BROKEN}), "bookshop.yaml:96: "),
+        (json.dumps({"bookshop.yaml": BROKEN}), "bookshop.yaml:102: "),
         ("no JSON", "policies.json: "),
         ('{"bookshop.yaml": "\\ud800"}', "policies.json: "),
         ("[" * 100_000, "policies.json: "),

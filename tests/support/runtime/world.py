@@ -76,6 +76,8 @@ CHECKED = replace(EXAMPLE, probes=tuple(replace(probe, signal=None) for probe in
 """The example, which looks after its data, and is told of other trouble by Cloud Monitoring."""
 BOOKSHOP = replace(CHECKED, collections={}, breadth=BreadthLimits(critical_above=0.0))
 """The example, told of trouble by Cloud Monitoring alone; each signal means its worst."""
+UNPROBED = replace(BOOKSHOP, probes=tuple(probe for probe in BOOKSHOP.probes if probe.name == "shop"))
+"""That shop without a probe of a function: only requests tell how its functions do."""
 
 
 class FakePorts:

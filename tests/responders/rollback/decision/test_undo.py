@@ -31,7 +31,7 @@ from tests.support.rollbacks.approvals import (
     publish_command,
 )
 from tests.support.rollbacks.pins import FOLLOWING, build_rolled_back_world, build_traffic_target, read_pins
-from tests.support.runtime.world import World
+from tests.support.runtime.world import UNPROBED, World
 
 MINUTE = timedelta(minutes=1)
 PINNED = (build_traffic_target("r-1"),)
@@ -366,7 +366,7 @@ def interrupt_undo(act: Callable[[World, str], None], *, has_begun: bool = False
 
     `has_begun`: the intent of its first step has landed, too.
     """
-    world = World()
+    world = World(policy=UNPROBED)
     world.deploy_bad()
     world.alert()
     world.pass_time(6 * MINUTE)

@@ -27,7 +27,7 @@ from tests.support.rollbacks.rebuild_shop import (
     roll_back,
     step_statuses,
 )
-from tests.support.runtime.world import BOOKSHOP, World
+from tests.support.runtime.world import BOOKSHOP, UNPROBED, World
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -258,7 +258,7 @@ def once_shifted(act: Callable[[], None]) -> Callable[[str, str], None]:
 
 def test_an_alert_about_a_further_function_of_the_release_extends_what_is_monitored() -> None:
     """Its requests come later: no second rollback begins, and each verification is notified."""
-    world = World()
+    world = World(policy=UNPROBED)
     world.ports.counts.rates |= {"searchBooks": 0.0, "listBooks": 0.0}
     world.deploy_bad(CATALOGUE)
     world.alert()

@@ -115,7 +115,7 @@ def test_another_policy_names_the_gate_that_answers_otherwise(
 def test_the_strongest_decision_counts() -> None:
     """A hold that another policy would not have held becomes its rollback."""
     signal = replace(BOOKSHOP.signals[INCIDENT.signal], threshold=0.9)
-    tolerant = replace(BOOKSHOP, signals={INCIDENT.signal: signal})
+    tolerant = replace(BOOKSHOP, signals={**BOOKSHOP.signals, INCIDENT.signal: signal})
     held = snapshot(change_alert(function="getBook"), tolerant)
     ignored = snapshot(change_facts(requests=None))
 

@@ -191,7 +191,7 @@ def test_looks_are_bounded_sorted_and_one_for_each_half_minute() -> None:
     assert [look.at for look in looks] == [NOON + n * PROBE_INTERVAL for n in range(10, 70)]
     assert [look.at for look in looks if not look.passed] == [NOON + 50 * PROBE_INTERVAL]
     assert len(looks) == MAX_STORED_RESULTS
-    assert set(record.looks) == {"shop", "book", "order-status"}
+    assert set(record.looks) == {probe.name for probe in EXAMPLE.probes}
 
 
 def test_what_is_on_record_is_not_told_again() -> None:
