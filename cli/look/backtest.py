@@ -24,7 +24,9 @@ COLUMNS = [name for name in PastIncident.__struct_fields__ if name not in ONLY_I
 
 
 def backtest(
-    days: Annotated[int, typer.Option(min=1, max=3650, help="how far back")] = DEFAULT_DAYS,
+    days: Annotated[
+        int, typer.Option(min=1, max=3650, help="how far back; facts are stored for 30 days")
+    ] = DEFAULT_DAYS,
     policy: Annotated[Path | None, option("FILE", "a policy file; default: the policy in force")] = None,
     system: System = "",
     as_json: AsJson = False,
@@ -65,7 +67,7 @@ def print_history(ours: Operations, policy: Policy) -> None:
     except RollbackError as failure:
         print_line(f"the past decisions cannot be read: {failure}")
     else:
-        print_line(f"backtest of {DEFAULT_DAYS} days, in mode act:")
+        print_line("backtest of the stored decisions (30 days), in mode act:")
         _print_figures(incidents)
 
 

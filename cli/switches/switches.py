@@ -76,7 +76,7 @@ def promote(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set the automation mode: observe, ask or act. Shows its backtest of 90 days, then asks."""
+    """Set the automation mode: observe, ask or act. Shows its backtest, then asks."""
     with open_operations() as ours:
         policy = ours.declared_policy(system)
         content = {"command": "promote", "system": policy.system, "mode": mode.lower(), "reason": reason}

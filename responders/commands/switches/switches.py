@@ -130,7 +130,7 @@ def unfreeze(asked: CommandRequest) -> CommandEffect:
 def promote(asked: CommandRequest) -> CommandEffect:
     """Set the automation mode and notify people.
 
-    Raises: Refused, if drills are missing, or functions are in no group.
+    Raises: Refused, if drills are missing, or functions are in no group or not known.
     """
     command, switch, mode = asked.command, ControlChange(asked), Mode[asked.command.mode.upper()]
     system = switch.value
@@ -170,7 +170,12 @@ def _require_promotion_drills(asked: CommandRequest, before: Mode, mode: Mode, n
 
 def _require_grouped_functions(asked: CommandRequest) -> None:
     """Automation that may act must cover every function that was live when they were last read."""
-    fields = asked.ports.store.get(inventory_path(asked.policy.system)).fields or {}
+    fields = asked.ports.store.get(inventory_path(asked.policy.system)).fields
+    if fields is None:
+        raise Refused(
+            f"mode {asked.command.mode} is refused: the live functions have not been read yet; "
+            "they are read every 5 minutes"
+        )
     if ungrouped := find_ungrouped(asked.policy, fields.get("codebases", {})):
         raise Refused(f"mode {asked.command.mode} is refused: {describe_ungrouped(ungrouped)}")
 

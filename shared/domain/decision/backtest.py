@@ -147,10 +147,12 @@ def _describe_share(right: int, others: int, unit: str) -> str:
 def advise_threshold(signal: str, snapshots: Iterable[DecisionSnapshot], policy: Policy) -> str:
     """Return the threshold that would have held, by the highest ratio that was read."""
     threshold = policy.signals[signal].threshold or (DEFAULT_SLOWDOWN if signal == SLOWDOWN_SIGNAL else None)
+    if threshold is None:
+        return f"{signal}: it has no threshold that could be raised"
     stored = (unpack_facts(snapshot.facts) for snapshot in snapshots if snapshot.facts)
     ratios = [ratio for facts in stored for ratio in _measure_ratios(signal, facts, policy)]
     highest = int(max(ratios, default=0.0) * 100)
-    if threshold is None or highest < threshold * 100:
+    if highest < threshold * 100:
         return f"{signal}: the stored facts show no ratio above its threshold"
     is_bounded = signal != SLOWDOWN_SIGNAL
     holds = "no threshold" if is_bounded and highest >= 100 else f"a threshold of {highest + 1} %"

@@ -31,7 +31,7 @@ def test_the_figures_are_shown_before_a_promotion(
     done = CliRunner().invoke(app, LINE, input=typed, catch_exceptions=False)
 
     shown, _, _ = done.output.partition("Set the mode of bookshop to ask?")
-    assert "backtest of 90 days, in mode act:\n" in shown
+    assert "backtest of the stored decisions (30 days), in mode act:\n" in shown
     assert "  automatic rollbacks unmarked: 1\n" in shown
     mode = StateReader(world.store).system("bookshop").mode
     assert (done.exit_code, mode) == ((0, Mode.ASK) if typed == "y\n" else (1, Mode.ACT))

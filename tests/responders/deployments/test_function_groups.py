@@ -165,6 +165,19 @@ def test_a_promotion_while_functions_are_in_no_group(mode: str) -> None:
     assert notice_texts(world)[-1].startswith(f"bookshop: automation mode {mode}")
 
 
+def test_a_promotion_before_the_functions_are_read() -> None:
+    """Nobody can know yet whether a group covers them all."""
+    world = World(promoted=False)
+    world.policy = replace(BOOKSHOP, system="library")
+    world.start_instances()
+
+    world.carry_out("promote", mode="ask")
+
+    [refusal] = read_dead_letters(world)
+    assert "mode ask is refused: the live functions have not been read yet" in json.dumps(refusal)
+    assert system_path("library") not in world.documents
+
+
 def test_observing_is_possible_while_functions_are_in_no_group() -> None:
     """Less automation is never refused."""
     world = World()

@@ -269,7 +269,7 @@ def counted(**requests: RouterRequests) -> DecisionFacts:
         (
             "frontend_unavailable",
             [counted(getBook=RouterRequests(100, 63))],
-            "the stored facts show no ratio above its threshold",
+            "it has no threshold that could be raised",
         ),
     ],
 )
