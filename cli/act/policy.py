@@ -44,10 +44,11 @@ def check(files: Files, as_json: AsJson = False) -> None:
 
 def _describe_shallow_probes(policy: Policy) -> list[str]:
     return [
-        f"warning: {policy.system}: the GET of probe {probe.name} proves only that {probe.function} starts: "
-        "a callable answers it with 400 and does not run. Declare expect.status, or a POST and its answer."
+        f"warning: {policy.system}: the GET of probe {probe.name} may not reach the code of "
+        f"{probe.function}: a callable answers a GET with 400, and Google a caller without access with 401 "
+        "or 403. Declare another expect.status, what the answer contains, or a POST and its answer."
         for probe in policy.probes
-        if probe.proves_start_alone
+        if probe.may_miss_handler
     ]
 
 

@@ -23,6 +23,11 @@ class ProbeAccount(FrozenStruct):
     api_key_secret: str
 
 
+UNHANDLED = frozenset({400, 401, 403})
+"""A callable answers so to a GET (400; Firebase, "Protocol specification for https.onCall"), and
+Google to a caller without access (401, 403; Cloud Run, "Troubleshoot issues")."""
+
+
 class ExpectedAnswer(FrozenStruct):
     """What a healthy system answers; all that is declared must hold."""
 
@@ -50,10 +55,11 @@ class Probe(FrozenStruct):
     external: bool = False
 
     @property
-    def proves_start_alone(self) -> bool:
-        """Return whether a callable passes it without its handler: it answers a GET with 400."""
-        is_passed = self.expect.status is None and self.status_below > 400
-        return self.function is not None and self.method is ProbeMethod.GET and is_passed
+    def may_miss_handler(self) -> bool:
+        """Return whether it passes if a callable, or Google, answers before the handler runs."""
+        expected, is_get = self.expect, self.method is ProbeMethod.GET
+        is_passed = self.status_below > 400 if expected.status is None else expected.status in UNHANDLED
+        return self.function is not None and is_get and is_passed and not (expected.json or expected.text)
 
 
 class VerificationCheck(FrozenStruct):
