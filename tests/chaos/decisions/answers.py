@@ -77,7 +77,6 @@ TABLE: Mapping[str, tuple[Answer, ...]] = {
     "nothing fails": (N, W),
 }
 """By situation: the answers that are right."""
-AMBIGUOUS = frozenset(row for row, answers in TABLE.items() if R in answers and len(answers) > 1)
 
 
 class Truth(Struct, frozen=True):

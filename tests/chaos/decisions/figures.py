@@ -3,6 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import attrgetter
 from random import Random
 from statistics import quantiles
 
@@ -13,10 +14,12 @@ from tests.chaos.decisions.play import PAGERS, Announcement, Outcome
 from tests.chaos.decisions.situations import EVENTS_A_YEAR, Cause
 
 DEVIATIONS = 1.96
-CLAIMED_PRECISION, CLAIMED_RECALL, CLAIMED_NARROW = 0.99, 0.98, 0.95
-HEALTHY_SHARE = 0.1
-"""A rollback is narrow if no larger part of what it moved works."""
-DRAWS, UPPER = 4000, 0.95
+SHOWN, POSSIBLE, REFUTED = "shown", "possible", "refuted"
+MOST_FALSE = 0.1
+"""False rollbacks a system-year."""
+MOST_HEALTHY = 0.01
+"""Of the functions that were moved."""
+DRAWS, LOWER, UPPER = 4000, 0.05, 0.95
 MONTH_HOURS, CRITICAL_SECONDS = 720.0, 300.0
 MOST_MESSAGES, MOST_PAGES = 6, 1
 """Of an incident, to one person."""
@@ -61,12 +64,13 @@ def describe_seconds(seconds: Collection[float]) -> str:
     return f"median {cuts[9]:.0f} s, p95 {cuts[18]:.0f} s, most {max(seconds):.0f} s ({len(seconds)})"
 
 
-def bound_false_rollbacks(outcomes: Iterable[Outcome], seed: int = 0) -> tuple[float, float]:
-    """Return false rollbacks a system-year by the stated rates: expected, and the 95 % upper bound.
+def bound_false_rollbacks(outcomes: Iterable[Outcome], seed: int = 0) -> tuple[float, float, float]:
+    """Return false rollbacks a system-year by the stated rates: lower bound, expected, upper bound.
 
-    The bound draws the rate of each kind from its posterior, a gamma distribution. Its shape is the
-    number of false rollbacks plus the prior: half a false rollback, which all kinds share by their
-    rates. A prior of a half for each kind would be an assumption of nine false rollbacks.
+    Each bound is one of 95 %. It draws the rate of each kind from its posterior, a gamma
+    distribution. Its shape is the number of false rollbacks plus the prior: half a false rollback,
+    which all kinds share by their rates. A prior of a half for each kind would be an assumption of
+    nine false rollbacks.
     """
     played: Counter[str] = Counter()
     false: Counter[str] = Counter()
@@ -85,7 +89,7 @@ def bound_false_rollbacks(outcomes: Iterable[Outcome], seed: int = 0) -> tuple[f
         )
         for _ in range(DRAWS)
     )
-    return expected, sums[int(UPPER * DRAWS)] if sums else 0.0
+    return sums[int(LOWER * DRAWS)], expected, sums[int(UPPER * DRAWS)]
 
 
 def describe(judged: Sequence[Judged]) -> Iterator[str]:
@@ -114,23 +118,58 @@ def describe_world(outcome: Outcome) -> Iterator[str]:
     yield f"detected {outcome.detected}, decided {outcome.decided}, restored {outcome.restored} s after onset"
 
 
-def find_refuted_claims(outcomes: Sequence[Outcome]) -> list[str]:
-    """Return the aims that these worlds refute, beyond chance: by the upper end of an interval."""
-    rolled = [outcome for outcome in outcomes if outcome.answer is Answer.ROLLBACK]
-    wanted = [outcome for outcome in outcomes if outcome.is_wanted and not outcome.situation.is_quiet]
-    right = sum(not outcome.is_false for outcome in rolled)
-    hits = sum(outcome.answer is Answer.ROLLBACK and outcome.is_covered for outcome in wanted)
-    narrow = sum(outcome.healthy_moved <= HEALTHY_SHARE * len(outcome.moved) for outcome in rolled)
-    above = sum(not _is_below_level(outcome) for outcome in rolled)
-    has_noise = any(outcome.messages.keys() - UNREAD_CHANNELS for outcome in outcomes if _is_quiet(outcome))
-    claims = {
-        f"precision of {CLAIMED_PRECISION:.0%}": wilson(right, len(rolled))[1] >= CLAIMED_PRECISION,
-        f"recall of {CLAIMED_RECALL:.0%}": wilson(hits, len(wanted))[1] >= CLAIMED_RECALL,
-        f"{CLAIMED_PRECISION:.0%} above a level": wilson(above, len(rolled))[1] >= CLAIMED_PRECISION,
-        f"{CLAIMED_NARROW:.0%} move what fails alone": wilson(narrow, len(rolled))[1] >= CLAIMED_NARROW,
-        "no notice while nothing fails": not has_noise,
+def describe_aims(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yield each aim: these worlds show it, allow it, or refute it, by an interval of 95 %."""
+    rolled, wanted = _select_rollbacks(outcomes), [*filter(attrgetter("is_wanted"), outcomes)]
+    right = [outcome for outcome in rolled if outcome.is_wanted and not outcome.is_false]
+    busy, thin = _split_by_traffic(wanted)
+    shares = {
+        "automatic rollbacks are right": (0.99, [not outcome.is_false for outcome in rolled]),
+        "automatic rollbacks are above a level": (0.99, [not _is_below_level(outcome) for outcome in rolled]),
+        "wanted ones happen, from a request a second on": (0.98, [*map(_is_met, busy)]),
+        "wanted ones happen, below a request a second": (0.9, [*map(_is_met, thin)]),
+        "wanted ones restore within the target": (0.95, [outcome.is_restored_in_time for outcome in right]),
     }
-    return [claim for claim, holds in claims.items() if not holds]
+    for aim, (least, met) in shares.items():
+        low, high = wilson(sum(met), len(met))
+        yield f"{_judge_aim(-high, -low, -least)}: at least {least:.0%} of {aim}"
+    healthy = _judge_aim(*_bound_healthy(rolled), MOST_HEALTHY)
+    yield f"{healthy}: at most {MOST_HEALTHY:.0%} of what is moved works"
+    low, _, high = bound_false_rollbacks(outcomes)
+    yield f"{_judge_aim(low, high, MOST_FALSE)}: at most {MOST_FALSE} false rollbacks a system-year"
+    alarms = sum(len(outcome.messages.keys() - UNREAD_CHANNELS) for outcome in filter(_is_quiet, outcomes))
+    yield f"{_judge_aim(alarms, alarms, 0)}: no notice while nothing fails"
+
+
+def _judge_aim(low: float, high: float, most: float) -> str:
+    return SHOWN if high <= most else POSSIBLE if low <= most else REFUTED
+
+
+def _bound_healthy(rolled: Collection[Outcome]) -> tuple[float, float]:
+    """Return the interval of the share of healthy functions among those moved.
+
+    The functions of one rollback are healthy together, so that the rollbacks are what is drawn
+    (the ratio estimator of cluster samples: Cochran, Sampling Techniques, 1977, section 6.3).
+    """
+    moved = sum(len(outcome.moved) for outcome in rolled) or 1
+    share = sum(outcome.healthy_moved for outcome in rolled) / moved
+    errors = (outcome.healthy_moved - share * len(outcome.moved) for outcome in rolled)
+    half = DEVIATIONS * math.hypot(*errors) / moved
+    return share - half, share + half
+
+
+def _select_rollbacks(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    return [outcome for outcome in outcomes if outcome.answer is Answer.ROLLBACK]
+
+
+def _split_by_traffic(outcomes: Iterable[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
+    """Return the worlds from a request a second on, and those below it."""
+    thin = [outcome for outcome in outcomes if outcome.situation.is_quiet]
+    return [outcome for outcome in outcomes if not outcome.situation.is_quiet], thin
+
+
+def _is_met(outcome: Outcome) -> bool:
+    return outcome.answer is Answer.ROLLBACK and outcome.is_covered
 
 
 def _is_below_level(outcome: Outcome) -> bool:
@@ -146,58 +185,50 @@ def _is_quiet(outcome: Outcome) -> bool:
 
 def _describe_kinds(outcomes: Sequence[Outcome]) -> Iterator[str]:
     titles = ("worlds", "rolled", "asked", "warned", "nothing")
-    yield f"{'situation':58}" + "".join(f" {title:>7}" for title in titles) + "  right"
+    yield f"{'situation':58}" + "".join(f" {title:>7}" for title in titles)
     rows: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         rows[f"{outcome.situation.kind}"].append(outcome)
         rows[f"  = {outcome.truth.row}"].append(outcome)
     for name in sorted(rows, key=lambda row: (row.startswith("  = "), row)):
         count = Counter(outcome.answer for outcome in rows[name])
-        right = sum(outcome.is_right for outcome in rows[name])
         answers = "".join(f" {count[answer]:7}" for answer in Answer)
-        yield f"{name:58} {len(rows[name]):7}{answers}  {describe_share(right, len(rows[name]))}"
+        yield f"{name:58} {len(rows[name]):7}{answers}"
+        rolled = _select_rollbacks(rows[name])
+        right = [outcome.is_right for outcome in rows[name]]
+        wanted = [_is_met(outcome) for outcome in rows[name] if outcome.is_wanted]
+        precise = [not outcome.is_false for outcome in rolled]
+        labels = {"right": right, "precision": precise, "recall": wanted}
+        yield "    " + "; ".join(f"{label} {_share(met)}" for label, met in labels.items() if met)
 
 
 def _describe_whole(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    rolled = [outcome for outcome in outcomes if outcome.answer is Answer.ROLLBACK]
-    wanted = [outcome for outcome in outcomes if outcome.is_wanted]
+    rolled, wanted = _select_rollbacks(outcomes), [*filter(attrgetter("is_wanted"), outcomes)]
     right = [outcome for outcome in rolled if not outcome.is_false]
     wanted_right = [outcome for outcome in right if outcome.is_wanted]
-    busy = [outcome for outcome in wanted if not outcome.situation.is_quiet]
-    thin = [outcome for outcome in wanted if outcome.situation.is_quiet]
-    below = [*filter(_is_below_level, outcomes)]
-    expected, upper = bound_false_rollbacks(outcomes)
+    busy, thin = _split_by_traffic(wanted)
+    _, expected, upper = bound_false_rollbacks(outcomes)
     yield f"precision of automatic rollbacks      {describe_share(len(right), len(rolled))}"
-    yield f"recall, from a request a second on    {_recall(busy)}"
-    yield f"recall, below a request a second      {_recall(thin)}"
-    yield f"rolled back below the rollback level  {len(below)}"
+    yield f"recall, from a request a second on    {_share(map(_is_met, busy))}"
+    yield f"recall, below a request a second      {_share(map(_is_met, thin))}"
+    yield f"rolled back below the rollback level  {sum(map(_is_below_level, outcomes))}"
     yield f"false rollbacks a system-year         {expected:.3f}, at most {upper:.3f} (95 %)"
     probed, counted = (
         [outcome for outcome in wanted_right if outcome.is_probed is by_probe] for by_probe in (True, False)
     )
     yield f"from onset to decision                {_seconds(right, 'decided')}"
-    yield f"from threshold to decision, probes    {_seconds(probed, 'overdue')}"
-    yield f"the same, from the second source on   {_seconds(probed, 'overdue_of_counts')}"
-    yield f"from its visible point to decision    {_seconds(counted, 'overdue_of_counts')}"
-    restored = [
-        outcome.overdue + outcome.restored - outcome.decided
-        for outcome in wanted_right
-        if not (outcome.overdue is None or outcome.restored is None or outcome.decided is None)
-    ]
-    detected = [
-        outcome.overdue + outcome.detected - outcome.decided
-        for outcome in wanted_right
-        if not (outcome.overdue is None or outcome.detected is None or outcome.decided is None)
-    ]
-    yield f"from threshold to detection           {describe_seconds(detected)}"
-    yield f"from threshold to restored            {describe_seconds(restored)}"
+    yield f"from threshold to decision, probes    {_seconds(probed, 'decided', 'crossed')}"
+    yield f"the same, from the second source on   {_seconds(probed, 'decided', 'visible')}"
+    yield f"from its visible point to decision    {_seconds(counted, 'decided', 'visible')}"
+    yield f"from threshold to detection           {_seconds(wanted_right, 'detected', 'crossed')}"
+    yield f"from threshold to restored            {_seconds(wanted_right, 'restored', 'crossed')}"
     yield f"from detection to decision            {_seconds(right, 'decided', 'detected')}"
     yield f"from detection to restored            {_seconds(right, 'restored', 'detected')}"
-    in_time = sum(outcome.is_restored_in_time for outcome in wanted_right)
-    yield f"restored within the runbook's target  {describe_share(in_time, len(wanted_right))}"
-    taken = [(outcome.restored or math.inf) - (outcome.detected or 0.0) for outcome in wanted_right]
-    fast = sum(seconds <= CRITICAL_SECONDS for seconds in taken)
-    yield f"restored within 5 min of detection    {describe_share(fast, len(taken))}"
+    in_time = [outcome.is_restored_in_time for outcome in wanted_right]
+    yield f"restored within the runbook's target  {_share(in_time)}"
+    fast = [(outcome.is_critical, outcome.restored_after <= CRITICAL_SECONDS) for outcome in wanted_right]
+    yield f"restored within 5 min of detection    {_share(is_fast for _, is_fast in fast)}"
+    yield f"the same, CRITICAL incidents          {_share(is_fast for critical, is_fast in fast if critical)}"
     yield from _describe_announcements([notice for outcome in right for notice in outcome.announcements])
     moved = sum(len(outcome.moved) for outcome in right)
     healthy = sum(outcome.healthy_moved for outcome in right)
@@ -212,21 +243,19 @@ def _describe_announcements(notices: Sequence[Announcement]) -> Iterator[str]:
     delays = [notice.verified_delay for notice in notices if notice.verified_delay is not None]
     yield f"last shift later than announced       {describe_seconds(shifts)}"
     yield f"verified later than announced         {describe_seconds(delays)}"
-    announced = sum(notice.fits is not None for notice in notices)
-    yield f"announced, and not verified           {describe_share(announced - len(delays), announced)}"
-    for fits, label in ((True, "within"), (False, "MORE THAN"), (None, "too few requests")):
-        claims = [notice.is_true for notice in notices if notice.fits is fits and notice.is_true is not None]
-        share = describe_share(claims.count(False), len(claims))
-        yield f"wrong claims about the target         {label}: {share}"
+    for claim in sorted({notice.claim for notice in notices}):
+        met = [notice.is_in_time for notice in notices if notice.claim == claim]
+        ended = [is_in_time for is_in_time in met if is_in_time is not None]
+        yield f"verified in time, announced           {claim}: {_share(ended)}"
 
 
 def _is_harmless(outcome: Outcome) -> bool:
     return Answer.NOTHING in outcome.truth.answers and Answer.ROLLBACK not in outcome.truth.answers
 
 
-def _recall(outcomes: Collection[Outcome]) -> str:
-    hits = sum(outcome.answer is Answer.ROLLBACK and outcome.is_covered for outcome in outcomes)
-    return describe_share(hits, len(outcomes))
+def _share(met: Iterable[bool]) -> str:
+    several = [*met]
+    return describe_share(sum(several), len(several))
 
 
 def _seconds(outcomes: Iterable[Outcome], end: str, begin: str = "") -> str:

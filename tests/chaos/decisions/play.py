@@ -7,6 +7,7 @@ from contextlib import redirect_stderr
 from datetime import datetime, timedelta
 from functools import partial
 from io import StringIO
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -24,6 +25,7 @@ from shared.domain.incidents.recovery_times import recovery_target
 from shared.domain.notices.recipients import incident_stage
 from shared.domain.policy.channels import IncidentStage
 from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals.alert import Alert, EvidenceSource
 from shared.engine import stop_conditions
@@ -52,8 +54,8 @@ PAGERS = frozenset({"pager"})
 ACKNOWLEDGED_AFTER = timedelta(minutes=2)
 """So long after its detection a person acknowledges an incident."""
 ANNOUNCEMENT = re.compile(
-    r"last shift in about (.+?)"
-    r"(?:, verified (?:in )?about (.+?), (within|MORE THAN) the target of (.+)|; too few requests .+)"
+    r"last shift in about ([^,;]+)"
+    r"(?:, verified (?:in )?about (.+?), (.+) the target of (.+)|.*; (few requests) .+)"
 )
 """What `DurationForecast` says of a rollback with a target."""
 DURATION = re.compile(r"(\d+) (h|min|s)")
@@ -67,11 +69,10 @@ class Announcement(Struct, frozen=True):
     """Seconds by which the last shift came later; None: nothing was shifted."""
     verified_delay: float | None
     """The same of the newest verification, of what extended the plan, too; None: not verified."""
-    fits: bool | None
-    """Whether it was announced to be verified within its target, from the detection on; None: not
-    to be verified, because of too few requests."""
-    is_true: bool | None
-    """Whether that was so; None: the world ends before the target has passed."""
+    claim: str
+    """Whether it was to be verified within its target, or "few requests"."""
+    is_in_time: bool | None
+    """Whether it was, from the detection on; None: the world ends before the target has passed."""
 
 
 class Outcome(Struct, frozen=True):
@@ -88,14 +89,14 @@ class Outcome(Struct, frozen=True):
     """When automation began its first rollback; None: it began none."""
     restored: float | None
     """When hardly any request failed for the release any more; None: they fail still."""
-    overdue: float | None
-    """From the moment at which the level was crossed to the decision."""
-    overdue_of_counts: float | None
-    """The same from the moment at which request counts show it, too."""
-    signal: str
-    """Of the first incident."""
+    crossed: float
+    """When the level was crossed for as long as its owner declares."""
+    visible: float
+    """When request counts show that."""
+    is_critical: bool
+    """Whether an incident is."""
     is_probed: bool
-    """Whether an own probe has opened that incident."""
+    """Whether an own probe has opened the first incident."""
     questions: int
     incidents: int
     messages: Mapping[str, tuple[int, ...]]
@@ -118,9 +119,12 @@ class Outcome(Struct, frozen=True):
     @property
     def is_restored_in_time(self) -> bool:
         """Return whether what failed was restored within the target, from the detection on."""
-        if self.restored is None or self.detected is None:
-            return False
-        return self.restored - self.detected <= self.target
+        return self.restored_after <= self.target
+
+    @property
+    def restored_after(self) -> float:
+        """Return the seconds from the detection until what failed was restored; inf: it was not."""
+        return inf if self.restored is None or self.detected is None else self.restored - self.detected
 
     @property
     def is_covered(self) -> bool:
@@ -319,7 +323,6 @@ class DecisionWorld(World):
         services = {service.short_name: name for name, service in self.ports.world.services().items()}
         effects = [effect for effect in self.ports.beside.effects if "serves" in effect]
         detections = [incident.detected_at for incident in incidents]
-        decided = min((self._decided(rollback) for rollback in started), default=None)
         alerts = [decode(Alert, document.fields) for document in self.ports.store.query(Query("alerts"))]
         alerts.sort(key=lambda alert: alert.received_at)
         is_probed = bool(alerts) and alerts[0].source is EvidenceSource.PROBES
@@ -330,12 +333,12 @@ class DecisionWorld(World):
             moved=frozenset(services[name] for name in self.ports.world.applied_shifts),
             has_moved_site=bool(effects),
             detected=min(map(self._since_onset, detections), default=None),
-            decided=decided,
-            overdue=None if decided is None else decided - self._crossed_seconds,
-            overdue_of_counts=None if decided is None else decided - self._find_visible_seconds(),
+            decided=min(map(self._decided, started), default=None),
+            crossed=self.truth.threshold_minutes * TICK_SECONDS,
+            visible=self._find_visible_seconds(),
+            is_critical=any(incident.severity is Severity.CRITICAL for incident in incidents),
             is_probed=is_probed,
             restored=self._since_onset(self.restored_at) if self.restored_at and started else None,
-            signal=incidents[0].signal if incidents else "",
             questions=questions,
             incidents=len(incidents),
             messages=self._count_messages([incident.id for incident in incidents]),
@@ -344,14 +347,9 @@ class DecisionWorld(World):
             reasons=tuple(line for rollback in rollbacks for line in _describe(rollback)),
         )
 
-    @property
-    def _crossed_seconds(self) -> float:
-        """Return the seconds from the onset to the crossed level."""
-        return self.truth.threshold_minutes * TICK_SECONDS
-
     def _find_visible_seconds(self) -> float:
         """Return the seconds from the onset to the point that shows the crossed level."""
-        crossed = self.onset + timedelta(seconds=self._crossed_seconds)
+        crossed = self.onset + self.truth.threshold_minutes * MINUTE
         minute = int(crossed.timestamp() // 60)
         while (visible := self.traffic.visible_at(minute)) is None:
             minute += 1
@@ -376,21 +374,20 @@ class DecisionWorld(World):
         forecasts = [event.facts["forecast"] for event in events if event.name == "rollback.decided"]
         if not (match := ANNOUNCEMENT.fullmatch(str(forecasts[0]))):
             return None
-        shift, verification, fits, target = match.groups()
+        shift, verification, claim, target, few = match.groups()
         shift_delay = None
         if shifted_at := times.get("rollback.shifted"):
             shift_delay = (shifted_at - times["rollback.decided"]).total_seconds() - _read_seconds(shift)
         detections = {incident.id: incident.detected_at for incident in self.incidents()}
         end = rollback.verified_at or self.ports.clock.now()
         took = (end - detections[rollback.incident]).total_seconds()
-        limit = _read_seconds(target) if fits else self._find_target(rollback)
-        is_late, is_open = took > limit, rollback.verified_at is None
-        is_in_time = not is_open and not is_late
+        is_late = took > (_read_seconds(target) if target else self._find_target(rollback))
+        is_open = rollback.verified_at is None
         return Announcement(
             shift_delay=shift_delay,
-            verified_delay=None if is_open or not fits else took - _read_seconds(verification),
-            fits=None if fits is None else fits == "within",
-            is_true=None if is_open and not is_late else is_in_time is (fits == "within"),
+            verified_delay=None if is_open or few else took - _read_seconds(verification),
+            claim=few or claim,
+            is_in_time=None if is_open and not is_late else not is_late,
         )
 
     def _count_questions(self, rollback: Rollback) -> int:
