@@ -10,7 +10,7 @@ resource "google_monitoring_alert_policy" "signal" {
   severity     = local.severities[each.value.severity]
   user_labels  = merge(var.labels, { rollback_system = each.value.system, rollback_signal = each.value.name })
 
-  # The responders alone: one release can raise an alert of each service, and the incident pages once.
+  # The responders alone: one release can raise an alert of each service, and the incident pages.
   notification_channels = [google_monitoring_notification_channel.alerts[each.value.project].id]
 
   dynamic "conditions" {

@@ -1,4 +1,4 @@
-# terraform test, without a cloud: alerts by service notify the responders alone, one incident pages once.
+# terraform test, without a cloud: alerts by service notify the responders alone, the incident pages, not an alert.
 
 mock_provider "google" {
   # OpenTofu gives a plan mocked values too, and the provider checks their form.

@@ -173,7 +173,7 @@ def _of_channels(alert: Attributes, resources: Resources) -> Iterator[str]:
     if not any(own.get(one) == "pubsub" for one in told):
         yield "the responders are not told"
     if any(own.get(one) != "pubsub" for one in told):
-        yield "notifies people of each service: the incident pages once"
+        yield "notifies people of each service: the incident pages, not an alert"
 
 
 def _of_people(alert: Attributes, resources: Resources) -> Iterator[str]:
