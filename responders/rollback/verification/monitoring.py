@@ -39,7 +39,8 @@ from shared.engine.steps.base import StepKind
 
 HEALTH_WINDOW = timedelta(minutes=5)
 EXTENSION_CHECKS = 3
-"""So many checks longer it is monitored at most, where no check has passed since one failed."""
+"""How many checks may extend monitoring: where no check has passed since one failed, or where
+requests to other functions fail, too few of them to prove it."""
 
 
 def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
@@ -79,10 +80,11 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         return completion.succeed_rollback(case, ended_early, becomes)
     if is_ill and not all(_is_earlier_trouble(alert.started_at, case) for alert in further):
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
-    scope = _find_watched_functions(case, health, joined)
-    if not is_ill and _record_failure_outside_plan(case, health, scope - {step.target for step in steps}):
+    outside = _find_watched_functions(case, health, joined) - {step.target for step in steps}
+    if not is_ill and _record_failure_outside_plan(case, health, outside):
         return True
-    if not is_ill and _is_monitoring_over(case):
+    is_suspected = bool(outside & failing_functions(health.counts, case.policy.gates))
+    if not is_ill and _is_monitoring_over(case, is_extended=is_suspected):
         return _end_monitoring(case, kinds, steps, health, joined, late=late)
     if verified := build_late_verification(case, health, steps, joined, start):
         return case.commit_transition(verified)
@@ -110,10 +112,10 @@ def _find_watched_functions(case: Case, health: Health, joined: Iterable[Alert])
     return scope
 
 
-def _is_monitoring_over(case: Case) -> bool:
-    """Whether a check that did not fail ends it now; after a failed one it proves little."""
+def _is_monitoring_over(case: Case, *, is_extended: bool = False) -> bool:
+    """Return whether a check that did not fail ends it now; after a failed one it proves little."""
     until, every = case.rollback.watch_until, case.policy.execution.watch_every
-    longer = EXTENSION_CHECKS * every if case.rollback.ill_since else timedelta()
+    longer = EXTENSION_CHECKS * every if is_extended or case.rollback.ill_since else timedelta()
     return until is not None and case.now() >= until + longer
 
 

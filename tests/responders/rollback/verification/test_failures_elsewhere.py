@@ -69,6 +69,24 @@ def test_a_few_failures_that_may_be_chance_are_no_relapse() -> None:
     assert world.incident.status is IncidentStatus.RECOVERED
 
 
+def test_monitoring_does_not_end_well_while_too_few_requests_fail_to_prove_a_failure() -> None:
+    """A further check tells whether it was chance; here nearly all fail then."""
+    world = build_monitored_world()
+    until = world.rollback.watch_until
+    assert until is not None
+    [serving] = world.live["payOrder"]
+    world.platform.set_failure_rate("payOrder", serving, 0.12)
+    world.pass_time(until - world.now + timedelta(seconds=30))
+    make_function_fail(world, "payOrder")
+    world.pass_time(5 * MINUTE)
+
+    assert [turn.status for turn in world.incident.timeline][-2:] == [
+        IncidentStatus.ESCALATED,
+        IncidentStatus.INVESTIGATING,
+    ]
+    assert world.incident.ended_at is None
+
+
 def test_the_monitoring_of_an_unpin_does_not_end_well_while_a_later_incident_is_about_it() -> None:
     """The alert is a moment old, so that the counts of five minutes still look well."""
     world = build_monitored_world()
