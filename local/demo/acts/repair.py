@@ -62,10 +62,10 @@ class RepairAct(DemoAct):
         shelves.write_documents(self._stage, spoilt.items())
         struck_at = self._stage.now()
         self._screen.say(f"{len(spoilt)} documents refer to a document that does not exist", struck_at, "red")
-        self._stage.skip_time(MINUTE)
-        others = [path for path in self._fields if path not in spoilt]
-        self._application(self._changed(others[::7], 2))
+        self._stage.skip_time(MINUTE / 2)
         detected = self._detected()
+        others = [path for path in self._fields if path not in spoilt]
+        self._application(self._changed(others[::49], 2))
         self._screen.act("A manual rollback request, and the approval of a second person")
         parked = self._asked()
         self._screen.act("Restoring documents while the application writes")
