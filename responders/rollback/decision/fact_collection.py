@@ -46,7 +46,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert, AlertFact, open_alerts
 from shared.domain.signals.alert_conditions import affected_functions
 from shared.domain.signals.baseline import BASELINE_DURATION
-from shared.domain.signals.health import RouterRequests, failing_functions, sum_requests
+from shared.domain.signals.health import RouterRequests, failing_functions, sum_requests, working_functions
 from shared.domain.signals.probe_history import SLOWDOWN_SIGNAL, ProbeResult
 from shared.domain.signals.probe_signals import ProbeRecord, find_slow_probes, probes_path
 from shared.domain.system_record import BUDGET_PATH, Budget, System
@@ -71,6 +71,15 @@ class CollectedFacts(Struct, frozen=True):
     budget: Document
     working: frozenset[str] = frozenset()
     """Functions that checks of other open incidents have observed to work; no later one to fail."""
+
+    def find_working(self, policy: Policy, now: datetime) -> set[str]:
+        """Return the functions whose requests show that they work as they serve now.
+
+        If one was released in the counted window, requests since the newest release must show it.
+        """
+        working = working_functions(self.facts.requests or {}, policy.gates)
+        released = _find_releases(self.facts.inventory or {}, now - METRICS_WINDOW).keys()
+        return working - (released - working_functions(self.facts.first_requests or {}, policy.gates))
 
     def find_failing_again(self, policy: Policy, incident: Incident) -> set[str]:
         """Return the functions of standing alerts that began after the incident's last recovery.
@@ -111,8 +120,9 @@ def collect_facts(
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
     recovered = [*_find_recoveries(opened), *filter(None, [system.previous_incident_ended_at])]
     releases = _find_releases(inventory, now - policy.gates.suspect_window)
-    since = _find_count_start(reading, policy, now, judged, recovered, releases)
-    calls = _build_evidence_calls(ports, policy, judged, (since, now), releases)
+    released_at = releases.values()
+    since = _find_count_start(reading, policy, now, judged, recovered, released_at)
+    calls = _build_evidence_calls(ports, policy, judged, (since, now), released_at)
     hold(CALL_TIMEOUT_SECONDS)
     answers = first | _collect_answers(ports, policy, (since, now), others, calls, writing=writing)
     deployments: list[Deployment] = require_answer(answers["deployments"])
@@ -172,14 +182,15 @@ def _find_count_start(
     return min((release for release in releases if release > since), default=since)
 
 
-def _find_releases(inventory: Inventory, since: datetime) -> list[datetime]:
-    """Return when the revisions that serve were made, of those made since then."""
-    return [
-        revision.created_at
-        for function in inventory.values()
+def _find_releases(inventory: Inventory, since: datetime) -> dict[str, datetime]:
+    """Return when the newest revision that serves was made, by function, if it was since then."""
+    made = [
+        (revision.created_at, name)
+        for name, function in inventory.items()
         for revision in function.revisions
         if revision.created_at > since and revision.name in live_shares(function)
     ]
+    return {name: at for at, name in sorted(made)}
 
 
 def _collect_answers(
