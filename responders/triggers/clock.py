@@ -29,12 +29,15 @@ from shared.domain.audit.system_chain import system_event
 from shared.domain.policy.system_policy import Policies
 from shared.domain.signals.probe_history import PROBE_INTERVAL
 from shared.domain.system_record import ALL_SYSTEMS
+from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import StateReader
 
 TICK_RETENTION = timedelta(hours=1)
 SWEEP_INTERVAL_SECONDS = 30
+SWEEP_TIME_PATH = "ticks/time"
+"""A document that does not exist: a read tells the time."""
 STAGE_FAILED_EVENT = "sweep.stage-failed"
 OVERDUE_AFTER = timedelta(minutes=2)
 """Work that is due for longer was published several times, and no worker has done it."""
@@ -69,7 +72,7 @@ class ClockTrigger:
         clock may be corrected meanwhile. Raises: Unavailable, if no half minute can be claimed.
         """
         clock, looks = self._ports.clock, ProbeRunner(self._ports, self._policies)
-        now = clock.now()
+        now = self._read_time()
         into = timedelta(seconds=now.second % SWEEP_INTERVAL_SECONDS, microseconds=now.microsecond)
         second = now - into + PROBE_INTERVAL
         until = clock.monotonic() + (second - now).total_seconds()
@@ -78,13 +81,18 @@ class ClockTrigger:
             if claimed[0] is None and self._is_in_other_hands(now, message.id, second):
                 return
             clock.sleep(max(0.0, until - clock.monotonic()))
-            claimed.append(self._sweep_once(looks, max(second, clock.now()), message.id, second))
+            claimed.append(self._sweep_once(looks, max(second, self._read_time()), message.id, second))
             self.run_stage("late probe answers", looks.record_late_answers)
         finally:
             looks.close()
         if any(one and one.second < SWEEP_INTERVAL_SECONDS for one in claimed):  # once a minute
             for stage, job in MINUTELY_JOBS.items():
                 self.run_stage(stage, partial(job, self._ports, self._policies))
+
+    def _read_time(self) -> datetime:
+        """Return this instance's time, or the store's where they differ: a clock may be wrong."""
+        now, read_at = self._ports.clock.now(), self._ports.store.get(SWEEP_TIME_PATH).read_at
+        return now if abs(read_at - now) < DUE_TIME_SKEW_TOLERANCE else read_at
 
     def _is_in_other_hands(self, now: datetime, tick: str, second: datetime) -> bool:
         """Whether another tick claimed this half minute and sweeps the second one as well."""

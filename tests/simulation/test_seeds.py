@@ -49,6 +49,8 @@ ONCE_BROKEN = {
     10008255: "a part was called working although an alert named its function later",
     10001043: "an incident ended by a check that observed another function fail, unreported",
     24572101: "monitoring ended as a success by a check that counted failures elsewhere",
+    777005735: "an instance with a slow clock swept minutes late, and the page stayed as it was",
+    777006079: "requests of before its release counted as proof that a function works",
     10002755: "the undo of another incident's rollback passed for a recovery",
     10034036: "one read without an answer hid a recovery that another read had counted",
     9015900: "requests that could not be counted passed for requests that work",

@@ -282,10 +282,12 @@ def test_a_second_schedulers_tick_asks_nobody_again() -> None:
     """One look in each half minute."""
     world = World(policy=EXAMPLE)
     world.ports.prober.asked.clear()  # of them, the first deployment is recorded
-    world.publish(topics.CLOCK, b"{}")
-    world.settle()
-    world.ports.clock.jump(-PROBE_INTERVAL)
 
+    def tick_again() -> None:
+        world.publish(topics.CLOCK, b"{}")
+        world.settle()
+
+    world.ports.clock.interrupt = tick_again
     world.publish(topics.CLOCK, b"{}")
     world.settle()
 

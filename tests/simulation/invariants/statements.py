@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 MINUTE = 60.0
 """The page's minute: so long a statement may lag behind what is true."""
-MOST_SKEW = 300.0
 FEATURE_SEVERITIES = frozenset({Severity.MEDIUM, Severity.LOW})
 """At which a count of requests means a feature, whatever scenario its signal names."""
 RECOVERED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERED})
@@ -645,7 +644,7 @@ class StatementLaws:
         for subject in subjects:
             for span in self._failing(subject):
                 wrong = self._contrary(stood, subject, span)
-                if wrong > MINUTE + SAME_COMMIT + self._lag:
+                if wrong > MINUTE + SAME_COMMIT:
                     last = "for ever" if wrong > FOREVER / 2 else f"for {wrong:.0f} s"
                     about = f" of {claim.incident}" if claim.incident else ""
                     self._wrong(
@@ -665,7 +664,7 @@ class StatementLaws:
             return 0.0
         seen_before = span.begins <= made and min(span.begins + MINUTE, known + SAME_COMMIT) <= landed
         if claim.moment is not None and seen_before and made < span.ends - MINUTE:
-            return span.ends - made + self._lag  # it was known: no clock excuses that
+            return span.ends - made
         if claim.surface is Surface.REPORT or (claim.promise in LAST and not seen_before):
             return 0.0
         if claim.surface is Surface.NOTICE:
@@ -762,13 +761,13 @@ class StatementLaws:
             if at < max(recovered, default=0.0) or is_late:  # it tells of what was over before it came
                 continue
             proves = signal in SIGNALS and SIGNALS[signal].source is not SignalSource.DECLARED
-            if name == claim.incident and proves and stood.ends - begins > MINUTE + self._lag:
+            if name == claim.incident and proves and stood.ends - begins > MINUTE:
                 self._wrong(f"{claim.surface} says {claim.words!r} of {name}, and {signal} told of a failure")
 
     def _judge_count(self, stood: Stood) -> None:
         """More of a part fails than is said, and the incident has known it for a minute."""
         claim, is_notice = stood.claim, stood.claim.surface is Surface.NOTICE
-        wait = MINUTE + self._lag + (0.0 if is_notice else SAME_COMMIT)
+        wait = MINUTE + (0.0 if is_notice else SAME_COMMIT)
         spans = [span for one in claim.subjects for span in self._known_failures(one, claim.incident)]
         if not is_notice:  # a page may lag; a notice is made of what was known then
             spans = [one._replace(begins=max(one.begins, stood.begins)) for one in spans]
@@ -825,7 +824,7 @@ class StatementLaws:
             for failing in merged([one for name in subjects for one in self._failing(name)]):
                 if failing.ends > begins:
                     ends = min(ends, max(begins, failing.begins))
-            if ends - begins > MINUTE + SAME_COMMIT + self._lag:
+            if ends - begins > MINUTE + SAME_COMMIT:
                 self._wrong(
                     f"{stood.claim.surface} says {stood.claim.words!r} from {stood.begins:.0f} s on, "
                     f"and recovery of {', '.join(subjects)} was known at {well.begins:.0f} s",
@@ -884,11 +883,6 @@ class StatementLaws:
                 begins = max([closed_at, hold.begins, *(at for at in failed if at < ends)]) + RECOVERY_LOOK
                 if begins < ends:
                     yield Span(begins, ends)
-
-    @property
-    def _lag(self) -> float:
-        """An instance whose clock is minutes slow sweeps that much later (docs/invariants.md)."""
-        return MOST_SKEW if self._world.skews else 0.0
 
     def _wrong(self, what: str, *kind: str) -> None:
         """One violation; of many alike, the first."""

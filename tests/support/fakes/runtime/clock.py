@@ -1,6 +1,7 @@
 """Time that passes only when it is told to."""
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -12,6 +13,8 @@ class FakeClock:
     def __init__(self, start: datetime = START) -> None:
         self._now = start
         self._passed = timedelta(seconds=1000)
+        self.interrupt: Callable[[], object] | None = None
+        """Is called once, at the beginning of the next sleep."""
 
     def now(self) -> datetime:
         """The time, aware UTC."""
@@ -23,6 +26,9 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         """Let that many seconds pass, rounded up to microseconds, so that every wait ends."""
+        interrupt, self.interrupt = self.interrupt, None
+        if interrupt is not None:
+            interrupt()
         self.advance(timedelta(microseconds=math.ceil(seconds * 1_000_000)))
 
     def advance(self, by: timedelta) -> None:
