@@ -37,7 +37,7 @@ from shared.state.reader import StateReader
 TICK_RETENTION = timedelta(hours=1)
 SWEEP_INTERVAL_SECONDS = 30
 SWEEP_TIME_PATH = "ticks/time"
-"""A document that does not exist: a read tells the time."""
+"""A document that does not exist: reading it tells the store's time."""
 STAGE_FAILED_EVENT = "sweep.stage-failed"
 OVERDUE_AFTER = timedelta(minutes=2)
 """Work that is due for longer was published several times, and no worker has done it."""
@@ -69,10 +69,11 @@ class ClockTrigger:
         A redelivery sweeps the half minutes that are left. A second tick ends at once where the
         first one sweeps both: two would be paid for waiting. No probe delays a sweep; late answers,
         backups and data checks follow. The monotonic clock measures the half minute: the wall
-        clock may be corrected meanwhile. Raises: Unavailable, if no half minute can be claimed.
+        clock may be corrected meanwhile. Raises: Unavailable, if the store's time cannot be read or
+        no half minute can be claimed.
         """
-        clock, looks = self._ports.clock, ProbeRunner(self._ports, self._policies)
         now = self._read_time()
+        clock, looks = self._ports.clock, ProbeRunner(self._ports, self._policies)
         into = timedelta(seconds=now.second % SWEEP_INTERVAL_SECONDS, microseconds=now.microsecond)
         second = now - into + PROBE_INTERVAL
         until = clock.monotonic() + (second - now).total_seconds()
@@ -90,7 +91,7 @@ class ClockTrigger:
                 self.run_stage(stage, partial(job, self._ports, self._policies))
 
     def _read_time(self) -> datetime:
-        """Return this instance's time, or the store's where they differ: a clock may be wrong."""
+        """Return this instance's time, or the store's if they differ by more than a read takes."""
         now, read_at = self._ports.clock.now(), self._ports.store.get(SWEEP_TIME_PATH).read_at
         return now if abs(read_at - now) < DUE_TIME_SKEW_TOLERANCE else read_at
 

@@ -291,6 +291,7 @@ def test_a_second_schedulers_tick_asks_nobody_again() -> None:
     world.publish(topics.CLOCK, b"{}")
     world.settle()
 
+    assert world.ports.clock.interrupt is None
     assert sorted(world.ports.prober.asked) == sorted(2 * [probe.name for probe in EXAMPLE.probes])
 
 

@@ -52,6 +52,18 @@ def test_the_second_schedulers_tick_sweeps_nothing_again() -> None:
     assert first == second
 
 
+def test_an_instance_with_a_slow_clock_sweeps_the_half_minutes_of_the_store() -> None:
+    """Else it would sweep half minutes that are over, and what is due would wait for its clock."""
+    world = World()
+    world.store.commit([Create("any/document", {"at": world.now})])
+    world.ports.clock.jump(-timedelta(minutes=5))
+
+    tick(world)
+
+    ticks = sorted(path for path in world.documents if path.startswith("ticks/20260302T"))
+    assert ticks == ["ticks/20260302T1200-0", "ticks/20260302T1200-1"]
+
+
 def test_a_tick_that_comes_again_sweeps_the_half_minute_that_is_left() -> None:
     """The worker died while it waited: Pub/Sub delivers the same message once more."""
     world = World()
