@@ -72,14 +72,14 @@ class CollectedFacts(Struct, frozen=True):
     working: frozenset[str] = frozenset()
     """Functions that checks of other open incidents have observed to work; no later one to fail."""
 
-    def find_working(self, policy: Policy, now: datetime) -> set[str]:
-        """Return the functions whose requests show that they work as they serve now.
+    def find_unproven(self, policy: Policy, now: datetime) -> set[str]:
+        """Return the functions whose counts may tell of an earlier revision that worked.
 
-        If one was released in the counted window, requests since the newest release must show it.
+        They were released in the counted window, and the first requests of the newest release do
+        not show that they work.
         """
-        working = working_functions(self.facts.requests or {}, policy.gates)
         released = _find_releases(self.facts.inventory or {}, now - METRICS_WINDOW).keys()
-        return working - (released - working_functions(self.facts.first_requests or {}, policy.gates))
+        return released - working_functions(self.facts.first_requests or {}, policy.gates)
 
     def find_failing_again(self, policy: Policy, incident: Incident) -> set[str]:
         """Return the functions of standing alerts that began after the incident's last recovery.

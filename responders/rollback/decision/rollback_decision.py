@@ -82,8 +82,8 @@ def decide_rollback(case: Case) -> bool:
     gathered = replace(gathered, facts=replace(gathered.facts, **earlier))
     level = gathered.facts.measure_level(case.policy)
     counted = working_functions(gathered.facts.requests or {}, case.policy.gates)
-    working = gathered.find_working(case.policy, case.now()) | gathered.working
-    case.observe(level=level, working=tuple(sorted(working)))
+    proven = counted - gathered.find_unproven(case.policy, case.now())
+    case.observe(level=level, working=tuple(sorted(proven | gathered.working)))
     # Its counts may reach back to before a check that has observed these functions to work.
     is_recent = case.now() < case.rollback.created_at + parallel_calls.METRICS_WINDOW
     is_older = case.incident.is_ordered or is_recent

@@ -1,4 +1,4 @@
-"""What the facts of a decision tell of an incident that had recovered."""
+"""What the facts of a decision tell of what recovered, and of what works."""
 
 from datetime import timedelta
 
@@ -8,7 +8,8 @@ from responders.rollback.decision.fact_collection import CollectedFacts
 from shared.core.store import Document
 from shared.domain.incidents.incident import IncidentStatus, TimelineEvent
 from shared.domain.signals.alert import Alert
-from tests.support.decision.gate_facts import change_facts
+from shared.domain.signals.health import RouterRequests
+from tests.support.decision.gate_facts import ILL, NOW, WELL, build_inventory, change_facts
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.response import build_incident
 from tests.support.runtime.world import BOOKSHOP
@@ -45,3 +46,17 @@ def test_an_alert_that_began_after_a_recovery_is_about_a_new_failure(minutes: in
     found = CollectedFacts(facts, (alert,), Document("any", None, None, START))
 
     assert found.find_failing_again(BOOKSHOP, build_incident(timeline=timeline)) == again
+
+
+@pytest.mark.parametrize(
+    ("first", "unproven"), [({}, {"getBook"}), ({"getBook": ILL}, {"getBook"}), ({"getBook": WELL}, set())]
+)
+def test_requests_of_an_earlier_revision_prove_nothing_of_a_new_one(
+    first: dict[str, RouterRequests], unproven: set[str]
+) -> None:
+    """Of what was just released, the first requests count; what was not released needs none."""
+    inventory = build_inventory({"getBook"}, at=NOW - MINUTE)
+    facts = change_facts(inventory=inventory, first_requests=first)
+    gathered = CollectedFacts(facts, (), Document("any", None, None, NOW))
+
+    assert gathered.find_unproven(BOOKSHOP, NOW) == unproven
