@@ -75,10 +75,10 @@ class CollectedFacts(Struct, frozen=True):
     def find_unproven(self, policy: Policy, now: datetime) -> set[str]:
         """Return the functions whose counts may tell of an earlier revision that worked.
 
-        They were released in the counted window, and the first requests of the newest release do
+        They were released within `EVIDENCE_WINDOW`, and the first requests of the newest release do
         not show that they work.
         """
-        released = _find_releases(self.facts.inventory or {}, now - METRICS_WINDOW).keys()
+        released = _find_releases(self.facts.inventory or {}, now - EVIDENCE_WINDOW).keys()
         return released - working_functions(self.facts.first_requests or {}, policy.gates)
 
     def find_failing_again(self, policy: Policy, incident: Incident) -> set[str]:
@@ -119,10 +119,9 @@ def collect_facts(
     inventory: Inventory = answer_or_none(first["inventory"]) or {}
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
     recovered = [*_find_recoveries(opened), *filter(None, [system.previous_incident_ended_at])]
-    releases = _find_releases(inventory, now - policy.gates.suspect_window)
-    released_at = releases.values()
-    since = _find_count_start(reading, policy, now, judged, recovered, released_at)
-    calls = _build_evidence_calls(ports, policy, judged, (since, now), released_at)
+    release_times = _find_releases(inventory, now - policy.gates.suspect_window).values()
+    since = _find_count_start(reading, policy, now, judged, recovered, release_times)
+    calls = _build_evidence_calls(ports, policy, judged, (since, now), release_times)
     hold(CALL_TIMEOUT_SECONDS)
     answers = first | _collect_answers(ports, policy, (since, now), others, calls, writing=writing)
     deployments: list[Deployment] = require_answer(answers["deployments"])
@@ -164,7 +163,7 @@ def _find_count_start(
     now: datetime,
     alerts: Iterable[Alert],
     recovered: Iterable[datetime],
-    releases: Iterable[datetime],
+    release_times: Iterable[datetime],
 ) -> datetime:
     """Return from when on requests are counted: from the onset, and after any change or recovery.
 
@@ -179,7 +178,7 @@ def _find_count_start(
     onset = min(onsets, default=now - METRICS_WINDOW)
     # what failed before a shift, or before a recovery, may work since
     since = max([now - EVIDENCE_WINDOW, onset, *shifts, *recovered])
-    return min((release for release in releases if release > since), default=since)
+    return min((time for time in release_times if time > since), default=since)
 
 
 def _find_releases(inventory: Inventory, since: datetime) -> dict[str, datetime]:
@@ -230,13 +229,13 @@ def _build_evidence_calls(
     policy: Policy,
     alerts: Iterable[Alert],
     window: tuple[datetime, datetime],
-    releases: Collection[datetime],
+    release_times: Collection[datetime],
 ) -> Calls:
     """Return the calls that count a release's first requests, and measure slowness."""
     metrics, (since, now) = ports.system(policy.system).metrics, window
     calls: dict[str, Call] = {"all requests": partial(metrics.requests, since, now)}
-    if releases:
-        began = max(releases)
+    if release_times:
+        began = max(release_times)
         spans = {"first requests": FIRST_REQUESTS_WINDOW, "earliest requests": EARLIEST_REQUESTS_WINDOW}
         for name, span in spans.items():
             calls[name] = partial(metrics.requests, began, min(began + span, now))

@@ -87,7 +87,7 @@ def decide_rollback(case: Case) -> bool:
     # Its counts may reach back to before a check that has observed these functions to work.
     is_recent = case.now() < case.rollback.created_at + parallel_calls.METRICS_WINDOW
     is_older = case.incident.is_ordered or is_recent
-    again = gathered.find_failing_again(case.policy, case.incident) - counted
+    again = gathered.find_failing_again(case.policy, case.incident) - proven
     case.forget_working(again)
     working = {*gathered.working, *({*case.incident.working} - again if is_older else ())}
     case.observe_check(gathered.facts.find_observed_failing(case.policy) - working, is_older=is_older)
