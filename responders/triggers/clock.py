@@ -91,7 +91,7 @@ class ClockTrigger:
                 self.run_stage(stage, partial(job, self._ports, self._policies))
 
     def _read_time(self) -> datetime:
-        """Return this instance's time, or the store's if they differ by more than a read takes."""
+        """Return this instance's time, or the store's if the two clocks are seconds apart."""
         now, read_at = self._ports.clock.now(), self._ports.store.get(SWEEP_TIME_PATH).read_at
         return now if abs(read_at - now) < DUE_TIME_SKEW_TOLERANCE else read_at
 
