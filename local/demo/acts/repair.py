@@ -29,6 +29,8 @@ from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, R
 DOCUMENTS = 1000
 """Of each declared collection."""
 CORRUPTED_EVERY_NTH = 10
+CHANGED_EVERY_NTH = 45
+"""Of the others: the writes take real time, in which the cloud's clock runs ten times as fast."""
 MINUTE = timedelta(minutes=1)
 MAX_SHOWN_LINES = 8
 REPAIR_DONE_STATUSES = (RollbackStatus.WATCHING, *ENDED_ROLLBACK_STATUSES)
@@ -63,9 +65,9 @@ class RepairAct(DemoAct):
         struck_at = self._stage.now()
         self._screen.say(f"{len(spoilt)} documents refer to a document that does not exist", struck_at, "red")
         self._stage.skip_time(MINUTE / 2)
-        detected = self._detected()
         others = [path for path in self._fields if path not in spoilt]
-        self._application(self._changed(others[::49], 2))
+        self._application(self._changed(others[::CHANGED_EVERY_NTH], 2))
+        detected = self._detected()
         self._screen.act("A manual rollback request, and the approval of a second person")
         parked = self._asked()
         self._screen.act("Restoring documents while the application writes")
