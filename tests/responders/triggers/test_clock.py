@@ -76,7 +76,7 @@ def test_a_tick_that_comes_again_sweeps_the_half_minute_that_is_left() -> None:
         swept.extend(path for path in world.documents if path.startswith("ticks/20260302T"))
 
     world.ports.clock.interrupt = deliver_again
-    world.deliver(published)
+    assert world.deliver(published)
 
     assert len(swept) == 2
 
