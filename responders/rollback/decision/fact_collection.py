@@ -57,8 +57,9 @@ EVIDENCE_WINDOW = timedelta(minutes=15)
 """No older requests count; a quiet function needs so long to show anything."""
 FIRST_REQUESTS_WINDOW = timedelta(minutes=4)
 """The first minutes of a release, from its last function on."""
-EARLIEST_REQUESTS_WINDOW = timedelta(minutes=2)
-"""The same where requests are many: a failure that begins later comes from elsewhere."""
+RELEASE_MINUTES = 12
+"""So many minutes are counted one by one, from the first function of a release on."""
+MINUTE = timedelta(minutes=1)
 MAX_RECORDS_READ = 2
 """The newest stable deployment, and the one to go back to where that one is the suspect."""
 
@@ -150,7 +151,11 @@ def collect_facts(
         checks=checks,
         slow_probes=find_slow_probes(policy, checks, now),
         first_requests=_read_counts(answers, "first requests", inventory),
-        earliest_requests=_read_counts(answers, "earliest requests", inventory),
+        release_minutes={
+            datetime.fromisoformat(minute): counts_by_function(counts, inventory)
+            for minute, counts in select_named(answers, "requests at ").items()
+            if counts is not None
+        },
         slowdowns=_measure_slowdowns(answers, inventory),
     )
     working = frozenset(name for incident in others for name in incident.working)
@@ -235,10 +240,14 @@ def _build_evidence_calls(
     metrics, (since, now) = ports.system(policy.system).metrics, window
     calls: dict[str, Call] = {"all requests": partial(metrics.requests, since, now)}
     if release_times:
-        began = max(release_times)
-        spans = {"first requests": FIRST_REQUESTS_WINDOW, "earliest requests": EARLIEST_REQUESTS_WINDOW}
-        for name, span in spans.items():
-            calls[name] = partial(metrics.requests, began, min(began + span, now))
+        newest = max(release_times)
+        end = min(newest + FIRST_REQUESTS_WINDOW, now)
+        calls["first requests"] = partial(metrics.requests, newest, end)
+        minute = min(time for time in release_times if time > newest - EVIDENCE_WINDOW)
+        minute = minute.replace(second=0, microsecond=0)
+        for start in (minute + age * MINUTE for age in range(RELEASE_MINUTES)):
+            if start < end:
+                calls[f"requests at {start.isoformat()}"] = partial(metrics.requests, start, start + MINUTE)
     if any(alert.signal == SLOWDOWN_SIGNAL for alert in alerts):
         calls["latencies"] = partial(metrics.latencies, max(since, now - METRICS_WINDOW), now)
         calls["usual latencies"] = partial(metrics.latencies, since - BASELINE_DURATION, since)

@@ -80,8 +80,8 @@ class DecisionFacts(Struct, frozen=True):
     """Open alerts of the system's other open incidents: evidence, and nothing to decide here."""
     first_requests: Mapping[str, RouterRequests] | None = None
     """Per function, in the first minutes of the newest release; None: they could not be read."""
-    earliest_requests: Mapping[str, RouterRequests] | None = None
-    """The same in the first half of these minutes."""
+    release_minutes: Mapping[datetime, Mapping[str, RouterRequests]] = {}
+    """The requests of each function by minute, from the first function of that release on."""
     slowdowns: Mapping[str, float] = {}
     """By how much each function takes longer than in the hour before the onset, as a ratio."""
     slow_probes: frozenset[str] = frozenset()

@@ -1,8 +1,7 @@
 """The gates that ask whether a change of ours explains the trouble."""
 
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
-from math import comb
+from datetime import datetime, timedelta
+from math import comb, log
 
 from shared.core.durations import describe_duration, format_duration
 from shared.core.text import count_noun
@@ -12,14 +11,12 @@ from shared.domain.decision.target_selection import suspect_functions, suspect_r
 from shared.domain.policy.function_groups import describe_ungrouped
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
-from shared.domain.signals.failure_evidence import function_level
+from shared.domain.signals.failure_evidence import FailureEvidence, function_level
 from shared.domain.signals.health import RouterRequests, failure_ratio, sum_requests
 
 MIN_SIMILAR_FAILURE_RATIO = 0.5
 """Unchanged functions fail alike when their failing share is at least this part of that of the
 changed ones: the change is not what separates failing from working functions."""
-MIN_EARLIEST_REQUESTS = 10
-"""With fewer in the first two minutes after a release, those of the first four are judged."""
 MIN_FIRST_REQUESTS = 5
 MIN_FIRST_FAILURES = 2
 """Of fewer requests: where 5 % always fail, two of four fail in 1.4 % of all releases."""
@@ -29,6 +26,11 @@ CLOSE_TO_RELEASE = timedelta(minutes=10)
 """Alerts of Cloud Monitoring begin up to five minutes after what they report."""
 SERVING_DELAY = timedelta(seconds=30)
 """Checks that start sooner after the change do not count: the old revision may have answered."""
+WORKING_SHARE = 0.1
+"""What works fails at this part of the level at most: 5 % where the level is 50 %."""
+MOST_FAILING = 0.98
+"""Of what fails, a request may work by chance."""
+MINUTE = timedelta(minutes=1)
 MAX_CHANCE = 0.01
 """Passed checks prove nothing if chance explains them with a higher probability than this."""
 COINCIDENCE_WINDOW = timedelta(minutes=5)
@@ -77,21 +79,24 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
         return ""  # the gate "cause" answers
     if passed := _describe_passed_checks(facts, policy, released, suspects):
         return passed
-    slow, broken = facts.find_slow(policy), facts.assess(policy).broken & suspects
-    first = _sum_counts(broken, facts.earliest_requests)
-    if first.total < MIN_EARLIEST_REQUESTS:
-        first = _sum_counts(broken, facts.first_requests)
+    slow, evidence = facts.find_slow(policy), facts.assess(policy)
+    if not slow and (other := _describe_other_onset(facts, released, evidence)):
+        return other
+    broken = evidence.broken & suspects
+    first = sum_requests((facts.first_requests or {}).get(name, RouterRequests(0, 0)) for name in broken)
     is_known = first.total >= MIN_FIRST_REQUESTS or first.failed >= MIN_FIRST_FAILURES
     if is_known and not slow:
         if failure_ratio(first) > FIRST_FAILURES * function_level(policy):
             return ""
-        return (
-            f"what fails worked after its release: {first.failed} of its first {first.total} requests failed"
-        )
+        return _describe_first_requests(first)
     delay = facts.onset - max(filter(None, map(released.changed_at, suspects)))
     if delay <= (2 * CLOSE_TO_RELEASE if slow else CLOSE_TO_RELEASE):
         return ""
     return f"the failure began {describe_duration(delay)} after the release, and may have another cause"
+
+
+def _describe_first_requests(first: RouterRequests) -> str:
+    return f"what fails worked after its release: {first.failed} of its first {first.total} requests failed"
 
 
 def _describe_passed_checks(
@@ -127,8 +132,46 @@ def _describe_passed_checks(
     return f"{worked} of {failing} passed {checks} after the release, before the first failure"
 
 
-def _sum_counts(functions: Iterable[str], counts: Mapping[str, RouterRequests] | None) -> RouterRequests:
-    return sum_requests((counts or {}).get(name, RouterRequests(0, 0)) for name in functions)
+def _describe_other_onset(facts: DecisionFacts, released: ChangeSet, evidence: FailureEvidence) -> str:
+    """Return what shows that the failure began at another time than the release; empty: nothing.
+
+    Of a bad release each function fails from the moment on at which its own new revision serves; of
+    a failure from outside all functions fail from one moment on. For each minute that may be this
+    moment, the requests about which the two disagree give a log-likelihood ratio: what works fails
+    at `WORKING_SHARE` of the level, what fails does it after its release as often as now, and
+    before it at the level, for a part of its first minute may have worked. The ratio must reach
+    log(1 / `MAX_CHANCE`), as in Wald's test (1945, Ann. Math. Statist. 16:117).
+    """
+    level, broken = evidence.level, evidence.broken & released.functions.keys()
+    ratio = min(MOST_FAILING, failure_ratio(sum_requests(evidence.counts[name] for name in broken)))
+    if not 0.0 < level < ratio:
+        return ""
+    old: list[tuple[datetime, RouterRequests]] = []
+    new: list[tuple[datetime, RouterRequests]] = []
+    for minute, counts in facts.release_minutes.items():
+        for name in broken & counts.keys():
+            served_at = released.changed_at(name)
+            if minute + MINUTE <= released.functions[name]:
+                old.append((minute, counts[name]))
+            elif served_at is not None and minute >= served_at + SERVING_DELAY:
+                new.append((minute, counts[name]))
+    for onset in (minute + MINUTE for minute in facts.release_minutes):
+        worked = sum_requests(count for minute, count in new if minute < onset)
+        failed = sum_requests(count for minute, count in old if minute >= onset)
+        before = _weigh_failure(failed, level, WORKING_SHARE * level)
+        after = -_weigh_failure(worked, ratio, WORKING_SHARE * level)
+        if before + after < log(1 / MAX_CHANCE):
+            continue
+        if before > after:
+            return f"what fails failed before its release: {failed.failed} of {failed.total} requests failed"
+        return _describe_first_requests(worked)
+    return ""
+
+
+def _weigh_failure(count: RouterRequests, fails: float, works: float) -> float:
+    """Return the log-likelihood ratio of two failure ratios, 0 to 1."""
+    succeeded = count.total - count.failed
+    return count.failed * log(fails / works) + succeeded * log((1 - fails) / (1 - works))
 
 
 def _external_cause_reason(case: GateInput) -> str:

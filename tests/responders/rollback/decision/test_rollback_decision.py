@@ -20,6 +20,7 @@ from tests.support.decision.outages import (
     notice_texts,
     raise_probe_alarm,
     record_live_deployment,
+    set_failure_rate,
     shifted_functions,
 )
 from tests.support.fakes.runtime.hooks import no_hook, raise_error
@@ -68,6 +69,24 @@ def test_an_alert_one_minute_after_a_bad_deploy(functions: tuple[str, ...] | Non
     assert world.live == stable
     assert shifted_functions(world) == set(functions or world.policy.functions)
     assert world.rollback.status is RollbackStatus.SUCCEEDED
+
+
+def test_an_outage_while_a_release_is_rolled_out() -> None:
+    """The functions that the release reaches last fail before it does: people are asked."""
+    world = World()
+    world.advance_clock(HOUR)
+    world.platform.deploy(CATALOGUE)
+    set_failure_rate(world, 0.9)
+    for functions in (STOREFRONT, CHECKOUT):
+        world.advance_clock(2 * MINUTE)
+        world.platform.deploy(functions, failure_rate=0.9)
+    world.advance_clock(MINUTE)
+
+    world.alert(started_at=world.now)
+    world.pass_time(HOUR)
+
+    assert shifted_functions(world) == set()
+    assert "what fails failed before its release: " in str(world.rollback.gates)
 
 
 def test_late_metrics() -> None:

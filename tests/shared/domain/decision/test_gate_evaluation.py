@@ -16,6 +16,7 @@ from shared.domain.system_record import Budget, Controls
 from tests.support.decision.gate_facts import (
     ALERT,
     BAD_RELEASE,
+    CHANGED_AT,
     EVERYTHING,
     HALF,
     HALF_OF_THE_REST,
@@ -259,13 +260,40 @@ BAD_FIRST = dict.fromkeys(EVERYTHING, ILL)
         ),
         (
             "everything changed just now, worked for two minutes, and failed from then on",
-            change_facts(first_requests=BAD_FIRST, earliest_requests=QUIET),
+            change_facts(
+                first_requests=BAD_FIRST,
+                release_minutes={CHANGED_AT + MINUTE: QUIET, CHANGED_AT + 2 * MINUTE: QUIET},
+            ),
             Outcome.ASK,
             "external cause",
         ),
         (
-            "everything changed just now, and its first two minutes have too few requests to tell",
-            change_facts(first_requests=BAD_FIRST, earliest_requests={"getBook": RouterRequests(9, 0)}),
+            "everything changed just now, and two requests of one function worked at first",
+            change_facts(release_minutes={CHANGED_AT + MINUTE: {"getBook": RouterRequests(2, 0)}}),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "everything changed just now, and three requests of one function worked at first",
+            change_facts(release_minutes={CHANGED_AT + MINUTE: {"getBook": RouterRequests(3, 0)}}),
+            Outcome.ASK,
+            "external cause",
+        ),
+        (
+            "everything changed just now, and failed in the minute before it, too",
+            change_facts(
+                first_requests=BAD_FIRST,
+                release_minutes={CHANGED_AT - 2 * MINUTE: QUIET, CHANGED_AT - MINUTE: BAD_FIRST},
+            ),
+            Outcome.ASK,
+            "external cause",
+        ),
+        (
+            "everything changed just now, worked until then, and failed from then on",
+            change_facts(
+                first_requests=BAD_FIRST,
+                release_minutes={CHANGED_AT - MINUTE: QUIET, CHANGED_AT + MINUTE: BAD_FIRST},
+            ),
             Outcome.ROLLBACK,
             None,
         ),
